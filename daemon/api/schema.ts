@@ -1,0 +1,228 @@
+/**
+ * What the REST API takes and gives. OpenAPI, the daemon's checks, and the CLI's types all come from here; `--json` prints these
+ * shapes unchanged. Fields are only ever added.
+ */
+import { z } from '@hono/zod-openapi';
+
+export const origins = ['file', 'api', 'docker', 'cni'] as const;
+
+/** Who made an object, and who alone may change it. */
+export const OwnerSchema = z.object({ kind: z.enum(origins), ref: z.string() }).openapi('Owner');
+
+export const FindingSchema = z
+  .object({
+    code: z.string().openapi({ example: 'NETNS_GONE' }),
+    severity: z.enum(['info', 'warning', 'error']),
+    object: z.string().openapi({ description: 'What it is about', example: 'port p-7f3a' }),
+    message: z.string(),
+    remedy: z.string(),
+    since: z.iso.datetime(),
+  })
+  .openapi('Finding');
+
+export const NetworkSchema = z
+  .object({
+    name: z.string(),
+    vni: z.number().int(),
+    subnets: z.array(z.string()),
+    mtu: z.object({
+      declared: z.union([z.number().int(), z.literal('auto')]),
+      effective: z.number().int().openapi({ description: 'Bytes of IP' }),
+    }),
+    vlan: z.enum(['drop', 'pass']),
+    owner: OwnerSchema,
+    ports: z.number().int(),
+    fdb: z.object({ learned: z.number().int(), declared: z.number().int() }),
+  })
+  .openapi('Network');
+
+export const NetworkCreateSchema = z
+  .strictObject({
+    name: z.string(),
+    vni: z.number().int().optional(),
+    subnets: z.array(z.string()).optional(),
+    mtu: z.union([z.number().int(), z.literal('auto')]).optional(),
+    vlan: z.enum(['drop', 'pass']).optional(),
+  })
+  .openapi('NetworkCreate');
+
+export const CountersSchema = z
+  .object({
+    rxFrames: z.number(),
+    rxBytes: z.number(),
+    rxSuperFrames: z.number(),
+    txFrames: z.number(),
+    txBytes: z.number(),
+    txSuperFrames: z.number(),
+    rxDropped: z.number(),
+    txDropped: z.number(),
+  })
+  .openapi('Counters', { description: 'Wire frames: a super-frame counts its segments. rx is what weft received from there.' });
+
+export const PortSchema = z
+  .object({
+    id: z.string().openapi({ example: 'p-7f3a9c21' }),
+    name: z.string().nullable(),
+    network: z.string(),
+    ifname: z.string(),
+    netns: z.string().nullable().openapi({ description: 'Name, path, or PID as given; null is the namespace of weftd' }),
+    mac: z.string(),
+    addresses: z.array(z.string()),
+    mtu: z.number().int(),
+    attach: z.literal('tap'),
+    owner: OwnerSchema,
+    state: z.enum(['up', 'down', 'waiting', 'failed']),
+    reason: z.string().nullable().openapi({ description: 'Why the state is not up' }),
+    counters: CountersSchema.nullable(),
+  })
+  .openapi('Port');
+
+export const PortCreateSchema = z
+  .strictObject({
+    network: z.string(),
+    ifname: z.string().optional(),
+    netns: z.string().optional().openapi({ description: 'A name in /run/netns, an absolute path, or a PID, as the caller sees them' }),
+    name: z.string().optional(),
+    mac: z.string().optional(),
+    addresses: z.array(z.string()).optional(),
+  })
+  .openapi('PortCreate');
+
+export const PeerSchema = z
+  .object({
+    id: z.string(),
+    address: z.string().openapi({ description: 'As given: a numeric address or a name' }),
+    endpoint: z.string().nullable().openapi({ description: 'The numeric address in use; null while the name does not resolve' }),
+    port: z.number().int(),
+    checksum: z.enum(['full', 'zero']),
+    offload: z.enum(['auto', 'off']),
+    owner: OwnerSchema,
+    state: z.enum(['active', 'silent', 'unresolved', 'self', 'failed']).openapi({
+      description: 'silent: programmed, but no datagram came from it in the last minute (there is no liveness protocol yet)',
+    }),
+    reason: z.string().nullable(),
+    pathMtu: z.number().int().nullable(),
+    offloadDisabled: z.string().nullable().openapi({ description: 'Why UDP_SEGMENT is not used towards this peer' }),
+    idle: z.number().nullable().openapi({ description: 'Seconds since its last datagram' }),
+    counters: CountersSchema.nullable(),
+  })
+  .openapi('Peer');
+
+export const PeerCreateSchema = z
+  .strictObject({
+    address: z.string(),
+    port: z.number().int().optional(),
+    checksum: z.enum(['full', 'zero']).optional(),
+    offload: z.enum(['auto', 'off']).optional(),
+  })
+  .openapi('PeerCreate');
+
+export const FdbEntrySchema = z
+  .object({
+    network: z.string(),
+    mac: z.string(),
+    kind: z.enum(['port', 'peer']),
+    where: z.string().openapi({ description: 'Port ID or peer ID' }),
+    label: z.string().openapi({ description: 'The same for a person: IFNAME@NETNS or name of the port, address of the peer' }),
+    type: z.enum(['learned', 'static']),
+    frozen: z.boolean(),
+    idle: z.number(),
+  })
+  .openapi('FdbEntry');
+
+export const FdbAddSchema = z
+  .strictObject({
+    network: z.string(),
+    mac: z.string(),
+    port: z.string().optional(),
+    peer: z.string().optional(),
+  })
+  .openapi('FdbAdd');
+
+export const DropSchema = z
+  .object({
+    reason: z.string(),
+    stage: z.enum(['ingress', 'egress']),
+    fault: z.enum(['guest', 'peer', 'host', 'us']),
+    count: z.number(),
+    sentence: z.string(),
+  })
+  .openapi('Drop');
+
+export const StatusSchema = z
+  .object({
+    version: z.string(),
+    host: z.object({ id: z.string(), name: z.string() }),
+    pid: z.number().int(),
+    startedAt: z.iso.datetime(),
+    config: z.string().nullable().openapi({ description: 'The file in use; null when there is none' }),
+    kernel: z.string(),
+    underlay: z.object({
+      addresses: z.array(z.string()),
+      port: z.number().int(),
+      state: z.enum(['up', 'degraded']),
+      reason: z.string().nullable(),
+    }),
+    offloads: z.object({ tso: z.string(), uso: z.string(), udpGso: z.string(), udpGro: z.string() }).openapi({
+      description: '"on", or why not',
+    }),
+    networks: z.number().int(),
+    ports: z.object({ total: z.number().int(), up: z.number().int() }),
+    peers: z.object({ total: z.number().int(), active: z.number().int() }),
+    fdb: z.object({ learned: z.number(), declared: z.number() }),
+    frames: z.object({
+      received: z.number(),
+      unicast: z.number(),
+      flooded: z.number(),
+      consumed: z.number(),
+      dropped: z.number(),
+      queued: z.number(),
+      sent: z.number(),
+      droppedEgress: z.number(),
+    }),
+    findings: z.array(FindingSchema),
+  })
+  .openapi('Status');
+
+/** One line of GET /v1/events (newline-delimited JSON). */
+export const EventSchema = z
+  .object({
+    time: z.iso.datetime(),
+    type: z.string().openapi({ example: 'mac-learned' }),
+    object: z.string(),
+    message: z.string(),
+  })
+  .openapi('Event');
+
+export const ReloadSchema = z
+  .object({ changed: z.array(z.string()).openapi({ description: 'One sentence for each change that was made' }) })
+  .openapi('Reload');
+
+export const VersionSchema = z
+  .object({ version: z.string(), node: z.string(), kernel: z.string(), native: z.string() })
+  .openapi('Version');
+
+export const HealthSchema = z
+  .object({ status: z.enum(['ok', 'degraded', 'failing']), reasons: z.array(z.string()) })
+  .openapi('Health');
+
+export const ErrorSchema = z
+  .object({ code: z.string(), message: z.string(), remedy: z.string(), details: z.record(z.string(), z.union([z.string(), z.number()])) })
+  .openapi('Error');
+
+export type Owner = z.infer<typeof OwnerSchema>;
+export type Finding = z.infer<typeof FindingSchema>;
+export type Network = z.infer<typeof NetworkSchema>;
+export type NetworkCreate = z.infer<typeof NetworkCreateSchema>;
+export type Port = z.infer<typeof PortSchema>;
+export type PortCreate = z.infer<typeof PortCreateSchema>;
+export type Peer = z.infer<typeof PeerSchema>;
+export type PeerCreate = z.infer<typeof PeerCreateSchema>;
+export type FdbEntry = z.infer<typeof FdbEntrySchema>;
+export type FdbAdd = z.infer<typeof FdbAddSchema>;
+export type Drop = z.infer<typeof DropSchema>;
+export type Status = z.infer<typeof StatusSchema>;
+export type WeftEvent = z.infer<typeof EventSchema>;
+export type Reload = z.infer<typeof ReloadSchema>;
+export type Version = z.infer<typeof VersionSchema>;
+export type Health = z.infer<typeof HealthSchema>;

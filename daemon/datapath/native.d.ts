@@ -1,0 +1,316 @@
+/**
+ * The boundary to the addon, typed by hand. Only files of this folder import it.
+ *
+ * Every call is synchronous and takes microseconds to a few milliseconds. Calls that the kernel refuses throw a
+ * {@link NativeError}. Handles are small integers, unique within their kind while the object lives, and reused later.
+ */
+
+/** Thrown by every call here that the kernel refuses. */
+export interface NativeError extends Error {
+  /** The symbolic errno, such as `EPERM`. */
+  code: string;
+  /** What was attempted, such as `TUNSETIFF`. */
+  syscall: string;
+}
+
+// ---- the data plane (native/engine) ---------------------------------------------------------------------------------------
+
+export interface EngineOptions {
+  /** Upper bound of FDB entries over all networks. */
+  fdbCapacity: number;
+  /** Source ports a worker sends from (flow entropy on the underlay), 1-64. */
+  sourcePorts: number;
+  /** Called on the Node thread when {@link Engine.takeEvents} has something to give. Calls are coalesced. */
+  onEvents: () => void;
+}
+
+export interface UnderlayOptions {
+  /** Own addresses to send from; null lets the kernel choose for each peer. */
+  ipv4: string | null;
+  ipv6: string | null;
+  /** UDP ports to receive on: the own one and every other that a peer names. */
+  ports: number[];
+  /** Take datagrams from sources that are no peer (they are delivered, never learned). */
+  acceptAny: boolean;
+  /** Kill switches; false never uses the offload, true uses it where the kernel has it. */
+  udpGso: boolean;
+  udpGro: boolean;
+}
+
+export interface NetworkLimits {
+  /** Seconds. */
+  age: number;
+  limit: number;
+  limitPerPort: number;
+  moveCount: number;
+  /** Seconds. */
+  moveWindow: number;
+  /** Seconds. */
+  moveFreeze: number;
+}
+
+export interface NetworkOptions {
+  vni: number;
+  /** Bytes of IP. */
+  mtu: number;
+  /** Forward VLAN-tagged frames instead of dropping them. */
+  vlan: boolean;
+  fdb: NetworkLimits;
+}
+
+export interface PortOptions {
+  network: number;
+  /** TAP queue file descriptors with IFF_VNET_HDR; the engine owns (and closes) them from here on, also when it throws. */
+  fds: number[];
+  /** Frames never go from a split-horizon group to itself; 0 is no group. Peers are all in group 1. */
+  group: number;
+  /** Join UDP frames into USO super-frames on writes (Linux 6.2). */
+  mergeUdp: boolean;
+}
+
+export interface PeerOptions {
+  /** IPv4 or IPv6 address, numeric. */
+  address: string;
+  port: number;
+  /** Send with UDP checksum zero; implies no UDP_SEGMENT. */
+  zeroChecksum: boolean;
+  /** Use UDP_SEGMENT towards this peer. */
+  offload: boolean;
+}
+
+export type Where = { port: number } | { peer: number };
+
+export interface FdbEntry {
+  network: number;
+  /** `aa:bb:cc:dd:ee:ff` */
+  mac: string;
+  where: Where;
+  declared: boolean;
+  frozen: boolean;
+  /** Seconds since the last frame from it. */
+  idle: number;
+}
+
+export type EngineEvent =
+  | { type: 'mac-learned' | 'mac-moved' | 'mac-frozen'; network: number; mac: string; where: Where }
+  | { type: 'port-gone'; port: number }
+  | { type: 'port-error'; port: number; error: string }
+  | { type: 'peer-offload-disabled'; peer: number; reason: string }
+  | { type: 'peer-too-big'; peer: number }
+  | { type: 'stranger'; address: string }
+  | { type: 'events-lost'; count: number };
+
+/** Wire frames: a super-frame counts its segments. */
+export interface PortCounters {
+  handle: number;
+  rxFrames: number;
+  rxBytes: number;
+  rxSuperFrames: number;
+  txFrames: number;
+  txBytes: number;
+  txSuperFrames: number;
+  rxDropped: number;
+  txDropped: number;
+}
+
+export type PeerCounters = PortCounters & {
+  /** Datagrams the offload was disabled for: null while it is in use, else why it is not. */
+  offloadDisabled: string | null;
+  /** Seconds since the last datagram from this peer; null when there was none. */
+  idle: number | null;
+};
+
+export interface NetworkCounters {
+  handle: number;
+  learned: number;
+  declared: number;
+}
+
+export interface Counters {
+  /** received = unicast + flooded + consumed + the sum of `dropped` with stage `ingress`. */
+  received: number;
+  unicast: number;
+  flooded: number;
+  consumed: number;
+  /** queued = sent + the sum of `dropped` with stage `egress`. */
+  queued: number;
+  sent: number;
+  /** In the order of {@link Native.drops}. */
+  dropped: number[];
+  ports: PortCounters[];
+  peers: PeerCounters[];
+  networks: NetworkCounters[];
+  fdb: {
+    learned: number;
+    moved: number;
+    expired: number;
+    evicted: number;
+    flushed: number;
+    frozen: number;
+    refusedPort: number;
+    refusedNetwork: number;
+    memoryBytes: number;
+  };
+  /** Rounds of the worker loop; grows while the worker makes progress, at least every 250 ms. */
+  rounds: number;
+  /** What the kernel dropped before we saw it (SO_RXQ_OVFL of the VTEP sockets). */
+  underlayOverflow: number;
+}
+
+export interface DropReason {
+  name: string;
+  fault: 'guest' | 'peer' | 'host' | 'us';
+  stage: 'ingress' | 'egress';
+  sentence: string;
+}
+
+export declare class Engine {
+  constructor(options: EngineOptions);
+  start(): void;
+  /** Stops the worker and closes all file descriptors. TAPs that are persistent stay. */
+  stop(): void;
+  /** Opens, keeps or closes sockets so that they fit; on an error the former ones stay in use. */
+  setUnderlay(options: UnderlayOptions): void;
+  addNetwork(options: NetworkOptions): number;
+  updateNetwork(handle: number, options: NetworkOptions): void;
+  /** The network has no ports any more. */
+  removeNetwork(handle: number): void;
+  addPort(options: PortOptions): number;
+  removePort(handle: number): void;
+  addPeer(options: PeerOptions): number;
+  updatePeer(handle: number, options: PeerOptions): void;
+  removePeer(handle: number): void;
+  fdbAdd(network: number, mac: string, where: Where): void;
+  /** False when there is no such entry. */
+  fdbRemove(network: number, mac: string): boolean;
+  /** Forgets what was learned; declared entries stay. */
+  fdbFlush(network?: number): void;
+  fdbDump(network: number | null, limit: number): FdbEntry[];
+  counters(): Counters;
+  takeEvents(): EngineEvent[];
+}
+
+// ---- the kernel's links and namespaces (native/sys) -----------------------------------------------------------------------
+
+/** A network namespace: null is our own, a string is a path to an nsfs file such as /run/netns/blue or /proc/7/ns/net. */
+export type NetnsPath = string | null;
+
+export interface NetnsInfo {
+  /** SO_NETNS_COOKIE, unique until reboot. */
+  cookie: string;
+  inode: string;
+}
+
+export interface TapCreateOptions {
+  netns: NetnsPath;
+  ifname: string;
+  /** `aa:bb:cc:dd:ee:ff` */
+  mac: string;
+  mtu: number;
+  /** `10.0.0.1/24`, `fd00::1/64`; IPv6 ones are set without duplicate address detection. */
+  addresses: string[];
+  /** Written to IFALIAS: the tag by which the janitor knows our links. */
+  alias: string;
+  queues: number;
+  /** TUN_F_TSO4|6|ECN and TUN_F_USO4|6; the result says which the kernel took. */
+  tso: boolean;
+  uso: boolean;
+  /** IFLA_GSO_MAX_SIZE for the link, bytes. */
+  gsoMaxSize: number;
+}
+
+export interface TapResult {
+  /** Non-blocking, close-on-exec, one a queue. The caller owns them. */
+  fds: number[];
+  ifindex: number;
+  tso: boolean;
+  uso: boolean;
+}
+
+export interface Link {
+  ifindex: number;
+  ifname: string;
+  mac: string;
+  mtu: number;
+  up: boolean;
+  carrier: boolean;
+  alias: string | null;
+  kind: string | null;
+  qdisc: string | null;
+  /** `10.0.0.1/24` form, link-local IPv6 left out. */
+  addresses: string[];
+}
+
+export interface Probe {
+  kernel: string;
+  tun: boolean;
+  /** errno name when tun is false */
+  tunError: string | null;
+  tso: boolean;
+  uso: boolean;
+  udpGso: boolean;
+  udpGro: boolean;
+  capNetAdmin: boolean;
+  capSysAdmin: boolean;
+}
+
+/** A plain TAP or TUN without offloads, read on the event loop through uv_poll: no libuv pool thread is occupied. */
+export declare class RawDevice {
+  /** `name` may hold one %d. `onFrame` gets a fresh Buffer for every frame; `onError` ends the device. */
+  constructor(
+    kind: 'tap' | 'tun',
+    name: string | null,
+    onFrame: (frame: Buffer) => void,
+    onError: (error: NativeError) => void,
+  );
+  readonly name: string;
+  readonly ifindex: number;
+  /** False when the kernel's queue is full. */
+  write(frame: Uint8Array): boolean;
+  /** Stops and starts reading, for back-pressure. */
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+export interface Native {
+  readonly version: string;
+  readonly drops: readonly DropReason[];
+  Engine: typeof Engine;
+  RawDevice: typeof RawDevice;
+  probe(): Probe;
+  netnsInfo(path: NetnsPath): NetnsInfo;
+  /** Makes the link under a unique temporary name, then moves and renames it in one step. Nothing is left behind on an error. */
+  tapCreate(options: TapCreateOptions): TapResult;
+  /**
+   * Attaches to a persistent TAP that an earlier process left, inside its namespace. ENODEV when it is gone, EPERM when its alias
+   * is not `alias`.
+   */
+  tapReattach(options: {
+    netns: NetnsPath;
+    ifname: string;
+    alias: string;
+    queues: number;
+    tso: boolean;
+    uso: boolean;
+  }): TapResult;
+  links(netns: NetnsPath): Link[];
+  /** Only when its alias starts with `aliasPrefix`. False when there is no such link. */
+  linkDelete(netns: NetnsPath, ifname: string, aliasPrefix: string): boolean;
+  linkSet(netns: NetnsPath, ifname: string, change: { mtu?: number; up?: boolean; mac?: string; gsoMaxSize?: number }): void;
+  addressAdd(netns: NetnsPath, ifname: string, address: string): void;
+  addressRemove(netns: NetnsPath, ifname: string, address: string): void;
+  /** The MTU of the route to a numeric address, as a DF-set UDP socket sees it (IP_MTU). Throws ENETUNREACH and the like. */
+  pathMtu(address: string): number;
+  /** The source address that the kernel would use towards a numeric address. Sends nothing. */
+  sourceAddress(address: string): string;
+  /** SO_PEERCRED of a connected unix socket. */
+  peerCredentials(fd: number): { pid: number; uid: number; gid: number };
+  /**
+   * Takes a lock that lives as long as the process, one for each name in each network namespace (an abstract unix socket).
+   * False when another process holds it.
+   */
+  lock(name: string): boolean;
+  /** sd_notify: sends `state` to $NOTIFY_SOCKET. False when there is none. */
+  notify(state: string): boolean;
+}

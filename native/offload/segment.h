@@ -1,0 +1,44 @@
+// Splits a super-frame into the frames that go on the wire, by the kernel's own rules (net/ipv4/tcp_offload.c,
+// net/ipv4/udp_offload.c). Payload is not copied: each segment is a new header block plus a slice of the super-frame.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "wire/packet.h"
+#include "wire/virtio.h"
+
+namespace weft {
+
+inline constexpr uint32_t kMaxSegments = 128;
+inline constexpr uint32_t kMinGsoSize = 48;            // a guest chooses gso_size; smaller ones are an attack
+inline constexpr uint32_t kMaxSegmentHeaderBytes = 256;  // Ethernet, VLAN tags, IP, extension headers, TCP with options
+
+enum class SegmentError : uint8_t { ok, bad_gso };
+
+// How a super-frame will be cut. All sizes in bytes.
+struct SegmentPlan {
+  uint32_t count = 0;           // segments, 1..kMaxSegments
+  uint32_t header_length = 0;   // of each segment: from the Ethernet header to the start of the payload
+  uint32_t payload_length = 0;  // of all segments together
+  uint32_t segment_payload = 0; // of each segment but the last
+
+  uint32_t payload_of(uint32_t index) const {
+    return index + 1 < count ? segment_payload : payload_length - segment_payload * (count - 1);
+  }
+};
+
+// Checks what the guest said in `vnet` against what the frame is. Nothing is trusted: gso_type must match the frame, the
+// headers must be complete, and count and sizes must keep the limits above.
+SegmentError plan_segments(const Packet& packet, const VnetHeader& vnet, SegmentPlan& plan);
+
+// Writes the header block of every segment, checksums complete: block i begins at `blocks + i * stride`, and is
+// plan.header_length bytes long. stride >= header_length. Payload i begins at
+// packet.data + packet.payload_offset + i * plan.segment_payload and is read for its checksum.
+void write_segment_headers(const Packet& packet, const VnetHeader& vnet, const SegmentPlan& plan, uint8_t* blocks, size_t stride);
+
+// Completes, in place, the checksum of a frame that is not a super-frame and has NEEDS_CSUM, for any protocol; clears the flag.
+// False when checksum_start and checksum_offset do not lie inside the frame; the frame is then unchanged.
+bool finish_checksum(const Packet& packet, VnetHeader& vnet);
+
+}  // namespace weft

@@ -1,0 +1,4 @@
+#include "napi/bindings.h"
+namespace weft {
+void init_device(Napi::Env, Napi::Object) {}
+}

@@ -1,0 +1,237 @@
+// native/sys for JS: copies values in and out, nothing more.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "napi/bindings.h"
+#include "sys/credentials.h"
+#include "sys/link.h"
+#include "sys/lock.h"
+#include "sys/netns.h"
+#include "sys/notify.h"
+#include "sys/path.h"
+#include "sys/probe.h"
+#include "sys/tap.h"
+
+namespace weft {
+
+namespace {
+
+std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
+
+NetnsPath netns_path(const Napi::Value& value) {
+  if (value.IsNull() || value.IsUndefined()) return std::nullopt;
+  return text(value);
+}
+
+bool given(const Napi::Object& object, const char* key) { return !object.Get(key).IsUndefined(); }
+uint32_t number(const Napi::Object& object, const char* key) { return object.Get(key).As<Napi::Number>().Uint32Value(); }
+bool flag(const Napi::Object& object, const char* key) { return object.Get(key).As<Napi::Boolean>().Value(); }
+
+Napi::Value text_or_null(Napi::Env env, const std::optional<std::string>& value) {
+  return value ? static_cast<Napi::Value>(Napi::String::New(env, *value)) : env.Null();
+}
+
+Napi::Array to_array(Napi::Env env, const std::vector<std::string>& values) {
+  Napi::Array array = Napi::Array::New(env, values.size());
+  for (uint32_t i = 0; i < values.size(); i++) array.Set(i, values[i]);
+  return array;
+}
+
+Napi::Value probe(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const Probe found = probe_system();
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("kernel", found.kernel);
+    result.Set("tun", found.tun_error == 0);
+    result.Set("tunError", found.tun_error == 0 ? env.Null() : Napi::String::New(env, errno_name(found.tun_error)));
+    result.Set("tso", found.tso);
+    result.Set("uso", found.uso);
+    result.Set("udpGso", found.udp_gso);
+    result.Set("udpGro", found.udp_gro);
+    result.Set("capNetAdmin", found.cap_net_admin);
+    result.Set("capSysAdmin", found.cap_sys_admin);
+    return result;
+  });
+}
+
+Napi::Value js_netns_info(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const NetnsInfo found = netns_info(netns_path(info[0]));
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("cookie", std::to_string(found.cookie));
+    result.Set("inode", std::to_string(found.inode));
+    return result;
+  });
+}
+
+Napi::Object to_tap_result(Napi::Env env, Tap& tap) {
+  Napi::Object result = Napi::Object::New(env);
+  Napi::Array fds = Napi::Array::New(env, tap.queues.size());
+  result.Set("fds", fds);
+  result.Set("ifindex", tap.ifindex);
+  result.Set("tso", tap.tso);
+  result.Set("uso", tap.uso);
+  for (uint32_t i = 0; i < tap.queues.size(); i++) fds.Set(i, tap.queues[i].get());
+  for (UniqueFd& fd : tap.queues) fd.release();  // JS owns them now, after the last call that can throw
+  return result;
+}
+
+Napi::Value tap_create(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const Napi::Object options = info[0].As<Napi::Object>();
+    TapOptions wanted;
+    wanted.netns = netns_path(options.Get("netns"));
+    wanted.ifname = text(options.Get("ifname"));
+    wanted.mac = text(options.Get("mac"));
+    wanted.mtu = number(options, "mtu");
+    const Napi::Array addresses = options.Get("addresses").As<Napi::Array>();
+    for (uint32_t i = 0; i < addresses.Length(); i++) wanted.addresses.push_back(text(addresses.Get(i)));
+    wanted.alias = text(options.Get("alias"));
+    wanted.queues = static_cast<int>(number(options, "queues"));
+    wanted.tso = flag(options, "tso");
+    wanted.uso = flag(options, "uso");
+    wanted.gso_max_size = number(options, "gsoMaxSize");
+    Tap tap = create_tap(wanted);
+    return to_tap_result(env, tap);
+  });
+}
+
+Napi::Value tap_reattach(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const Napi::Object options = info[0].As<Napi::Object>();
+    TapReattachOptions wanted;
+    wanted.netns = netns_path(options.Get("netns"));
+    wanted.ifname = text(options.Get("ifname"));
+    wanted.alias = text(options.Get("alias"));
+    wanted.queues = static_cast<int>(number(options, "queues"));
+    wanted.tso = flag(options, "tso");
+    wanted.uso = flag(options, "uso");
+    Tap tap = reattach_tap(wanted);
+    return to_tap_result(env, tap);
+  });
+}
+
+Napi::Object to_js_link(Napi::Env env, const Link& link) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("ifindex", link.ifindex);
+  result.Set("ifname", link.ifname);
+  result.Set("mac", link.mac);
+  result.Set("mtu", link.mtu);
+  result.Set("up", link.up);
+  result.Set("carrier", link.carrier);
+  result.Set("alias", text_or_null(env, link.alias));
+  result.Set("kind", text_or_null(env, link.kind));
+  result.Set("qdisc", text_or_null(env, link.qdisc));
+  result.Set("addresses", to_array(env, link.addresses));
+  return result;
+}
+
+Napi::Value links(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const std::vector<Link> found = in_netns(netns_path(info[0]), [] {
+      NetlinkSocket netlink;
+      return list_links(netlink);
+    });
+    Napi::Array result = Napi::Array::New(env, found.size());
+    for (uint32_t i = 0; i < found.size(); i++) result.Set(i, to_js_link(env, found[i]));
+    return result;
+  });
+}
+
+Napi::Value link_delete(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const std::string ifname = text(info[1]);
+    const std::string alias_prefix = text(info[2]);
+    const bool deleted = in_netns(netns_path(info[0]), [&] {
+      NetlinkSocket netlink;
+      return delete_tagged_link(netlink, ifname, alias_prefix);
+    });
+    return Napi::Boolean::New(env, deleted);
+  });
+}
+
+void link_set(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    const std::string ifname = text(info[1]);
+    const Napi::Object wanted = info[2].As<Napi::Object>();
+    LinkChange change;
+    if (given(wanted, "mtu")) change.mtu = number(wanted, "mtu");
+    if (given(wanted, "up")) change.up = flag(wanted, "up");
+    if (given(wanted, "mac")) change.mac = text(wanted.Get("mac"));
+    if (given(wanted, "gsoMaxSize")) change.gso_max_size = number(wanted, "gsoMaxSize");
+    in_netns(netns_path(info[0]), [&] {
+      NetlinkSocket netlink;
+      change_link(netlink, require_link(netlink, ifname).ifindex, change);
+    });
+  });
+}
+
+void change_address(const Napi::CallbackInfo& info, void (*change)(NetlinkSocket&, int, const std::string&)) {
+  guarded(info.Env(), [&] {
+    const std::string ifname = text(info[1]);
+    const std::string address = text(info[2]);
+    in_netns(netns_path(info[0]), [&] {
+      NetlinkSocket netlink;
+      change(netlink, require_link(netlink, ifname).ifindex, address);
+    });
+  });
+}
+
+void address_add(const Napi::CallbackInfo& info) { change_address(info, add_address); }
+void address_remove(const Napi::CallbackInfo& info) { change_address(info, remove_address); }
+
+Napi::Value js_path_mtu(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), path_mtu(text(info[0]))); });
+}
+
+Napi::Value js_source_address(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return Napi::String::New(info.Env(), source_address(text(info[0]))); });
+}
+
+Napi::Value js_peer_credentials(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const PeerCredentials peer = peer_credentials(info[0].As<Napi::Number>().Int32Value());
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("pid", peer.pid);
+    result.Set("uid", peer.uid);
+    result.Set("gid", peer.gid);
+    return result;
+  });
+}
+
+Napi::Value lock(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return Napi::Boolean::New(info.Env(), take_lock(text(info[0]))); });
+}
+
+Napi::Value notify(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return Napi::Boolean::New(info.Env(), notify_service_manager(text(info[0]))); });
+}
+
+}  // namespace
+
+void init_sys(Napi::Env env, Napi::Object exports) {
+  exports.Set("probe", Napi::Function::New(env, probe, "probe"));
+  exports.Set("netnsInfo", Napi::Function::New(env, js_netns_info, "netnsInfo"));
+  exports.Set("tapCreate", Napi::Function::New(env, tap_create, "tapCreate"));
+  exports.Set("tapReattach", Napi::Function::New(env, tap_reattach, "tapReattach"));
+  exports.Set("links", Napi::Function::New(env, links, "links"));
+  exports.Set("linkDelete", Napi::Function::New(env, link_delete, "linkDelete"));
+  exports.Set("linkSet", Napi::Function::New(env, link_set, "linkSet"));
+  exports.Set("addressAdd", Napi::Function::New(env, address_add, "addressAdd"));
+  exports.Set("addressRemove", Napi::Function::New(env, address_remove, "addressRemove"));
+  exports.Set("pathMtu", Napi::Function::New(env, js_path_mtu, "pathMtu"));
+  exports.Set("sourceAddress", Napi::Function::New(env, js_source_address, "sourceAddress"));
+  exports.Set("peerCredentials", Napi::Function::New(env, js_peer_credentials, "peerCredentials"));
+  exports.Set("lock", Napi::Function::New(env, lock, "lock"));
+  exports.Set("notify", Napi::Function::New(env, notify, "notify"));
+}
+
+}  // namespace weft

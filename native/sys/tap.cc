@@ -1,0 +1,82 @@
+#include "sys/tap.h"
+
+#include <cerrno>
+
+#include "sys/link.h"
+#include "sys/sys_error.h"
+#include "sys/tun_device.h"
+
+namespace weft {
+
+namespace {
+
+constexpr int kVnetHeaderBytes = 10;
+constexpr int kMaxQueues = 256;  // MAX_TAP_QUEUES
+
+Tap open_queues(const std::string& ifname, int queues, TunOffloads wanted) {
+  if (queues < 1 || queues > kMaxQueues) throw SysError(EINVAL, "TUNSETIFF", "1 to 256 queues");
+  Tap tap;
+  for (int i = 0; i < queues; i++) {
+    tap.queues.push_back(open_tun());
+    set_tun_interface(tap.queues.back().get(), ifname, TunKind::tap, true);
+  }
+  set_tun_vnet_header_size(tap.queues.front().get(), kVnetHeaderBytes);
+  const TunOffloads taken = set_tun_offloads(tap.queues.front().get(), wanted);
+  tap.tso = taken.tso;
+  tap.uso = taken.uso;
+  return tap;
+}
+
+// In the port's namespace. What the move lost is set here: the kernel shuts the queueing discipline down on the way, and a
+// default one would be made for each of 256 queues when the link comes up.
+int finish_link(const TapOptions& options) {
+  NetlinkSocket netlink;
+  const Link link = require_link(netlink, options.ifname);
+  if (link.alias != options.alias) throw SysError(EEXIST, "RTM_NEWLINK", options.ifname);
+  set_noqueue(netlink, link.ifindex);
+  for (const std::string& address : options.addresses) add_address(netlink, link.ifindex, address);
+  LinkChange up;
+  up.up = true;
+  change_link(netlink, link.ifindex, up);
+  return link.ifindex;
+}
+
+}  // namespace
+
+Tap create_tap(const TapOptions& options) {
+  check_ifname(options.ifname);
+  const Netns netns(options.netns);
+  const std::string temporary = temporary_ifname();
+  Tap tap = open_queues(temporary, options.queues, {options.tso, options.uso});
+
+  NetlinkSocket netlink;
+  const Link link = require_link(netlink, temporary);
+  LinkChange change;
+  change.mac = options.mac;
+  change.mtu = options.mtu;
+  change.alias = options.alias;
+  change.gso_max_size = options.gso_max_size;
+  change_link(netlink, link.ifindex, change);
+  move_link(netlink, link.ifindex, netns.fd(), options.ifname);
+  tap.ifindex = netns.call([&] { return finish_link(options); });
+
+  // Last, so that every failure before, a crash included, removes the device with its descriptors.
+  set_tun_persistent(tap.queues.front().get());
+  return tap;
+}
+
+Tap reattach_tap(const TapReattachOptions& options) {
+  return in_netns(options.netns, [&] {
+    NetlinkSocket netlink;
+    const Link link = require_link(netlink, options.ifname);
+    if (link.kind != "tun") throw SysError(ENODEV, "TUNSETIFF", options.ifname + " is no TAP");
+    if (link.alias != options.alias) throw SysError(EPERM, "TUNSETIFF", "the alias of " + options.ifname + " is another");
+    Tap tap = open_queues(options.ifname, options.queues, {options.tso, options.uso});
+    // If it vanished since, TUNSETIFF made a new one, which closing its descriptors removes.
+    tap.ifindex = require_link(netlink, options.ifname).ifindex;
+    if (tap.ifindex != link.ifindex) throw SysError(ENODEV, "TUNSETIFF", options.ifname);
+    return tap;
+  });
+}
+
+}  // namespace weft

@@ -1,0 +1,52 @@
+// The TAPs of ports: made here, given to a namespace, and found again after a restart.
+//
+// A descriptor that made its TAP from our own namespace reports EPOLLERR (and EBADFD) once the port's namespace dies. One that
+// was reattached had to be opened inside, and keeps the dead namespace alive instead, silently, until it is closed: whoever
+// reattaches has to watch the namespace's path.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sys/netns.h"
+#include "sys/unique_fd.h"
+
+namespace weft {
+
+struct TapOptions {
+  NetnsPath netns;
+  std::string ifname;
+  std::string mac;  // aa:bb:cc:dd:ee:ff
+  uint32_t mtu = 1500;
+  std::vector<std::string> addresses;  // 10.0.0.1/24, fd00::1/64
+  std::string alias;
+  int queues = 1;
+  bool tso = true;
+  bool uso = true;
+  uint32_t gso_max_size = 65536;
+};
+
+struct TapReattachOptions {
+  NetnsPath netns;
+  std::string ifname;
+  std::string alias;
+  int queues = 1;
+  bool tso = true;
+  bool uso = true;
+};
+
+struct Tap {
+  std::vector<UniqueFd> queues;  // non-blocking, close-on-exec, with a 10-byte virtio_net_hdr in native byte order
+  int ifindex = 0;
+  bool tso = false;
+  bool uso = false;
+};
+
+// Makes a persistent multi-queue TAP with everything set and up. On any SysError nothing is left: until its last step the device
+// lives by its descriptors alone. EEXIST when the namespace has a link of that name.
+Tap create_tap(const TapOptions& options);
+
+// ENODEV when there is no such TAP, EPERM when its alias is another.
+Tap reattach_tap(const TapReattachOptions& options);
+
+}  // namespace weft

@@ -1,0 +1,57 @@
+#include "sys/tun_device.h"
+
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "sys/sys_error.h"
+
+namespace weft {
+
+UniqueFd open_tun() { return UniqueFd(check(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC), "open /dev/net/tun")); }
+
+std::string set_tun_interface(int fd, const std::string& name, TunKind kind, bool queue) {
+  if (name.size() >= IFNAMSIZ) throw SysError(EINVAL, "TUNSETIFF", "the name is too long");
+  ifreq request{};
+  std::memcpy(request.ifr_name, name.data(), name.size());
+  int flags = IFF_NO_PI | (kind == TunKind::tap ? IFF_TAP : IFF_TUN);
+  if (queue) flags |= IFF_VNET_HDR | IFF_MULTI_QUEUE;
+  request.ifr_flags = static_cast<short>(flags);
+  check(::ioctl(fd, TUNSETIFF, &request), "TUNSETIFF");
+  return {request.ifr_name, strnlen(request.ifr_name, sizeof(request.ifr_name))};
+}
+
+TunOffloads set_tun_offloads(int fd, TunOffloads wanted) {
+  uint32_t bits = kTunChecksum;
+  check(::ioctl(fd, TUNSETOFFLOAD, bits), "TUNSETOFFLOAD");
+  // An unknown bit is refused as a whole, so each step is a trial of its own and what stands stays.
+  const auto also = [&](uint32_t more) {
+    if (::ioctl(fd, TUNSETOFFLOAD, bits | more) != 0) return false;
+    bits |= more;
+    return true;
+  };
+  TunOffloads taken;
+  taken.tso = wanted.tso && also(kTunTso4 | kTunTso6 | kTunTsoEcn);
+  taken.uso = wanted.uso && also(kTunUso4 | kTunUso6);
+  return taken;
+}
+
+void set_tun_vnet_header_size(int fd, int size) { check(::ioctl(fd, TUNSETVNETHDRSZ, &size), "TUNSETVNETHDRSZ"); }
+
+void set_tun_persistent(int fd) { check(::ioctl(fd, TUNSETPERSIST, 1), "TUNSETPERSIST"); }
+
+std::string temporary_ifname() {
+  uint32_t random = 0;
+  check(::getrandom(&random, sizeof(random), 0), "getrandom");
+  char name[IFNAMSIZ];
+  std::snprintf(name, sizeof(name), "weft%08x", random);
+  return name;
+}
+
+}  // namespace weft

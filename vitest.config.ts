@@ -1,0 +1,24 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['daemon/**/*.test.ts', 'lab/**/*.test.ts', 'bench/**/*.test.ts'],
+        },
+      },
+      {
+        // Real TAPs, namespaces and kernel devices: needs root and a built checkout. One file at a time, so that none starves another.
+        test: {
+          name: 'lab',
+          include: ['tests/lab/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});

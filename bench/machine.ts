@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+
+/** Ticks of all CPUs together since boot, from the first line of /proc/stat. */
+export interface CpuTicks {
+  idle: number;
+  steal: number;
+  total: number;
+}
+
+/** What the whole machine did between two samples. */
+export interface CpuUse {
+  /** CPUs that were not idle, stolen time left out: 0 to the number of CPUs. */
+  busyCpus: number;
+  /** 0 to 1: time that the hypervisor gave to others while we wanted to run. */
+  stealShare: number;
+}
+
+/** Parses /proc/stat (proc_stat(5)): user nice system idle iowait irq softirq steal, then guest times that user holds already. */
+export function parseCpuTicks(text: string): CpuTicks {
+  const fields = /^cpu\s+([\d ]+)/m.exec(text)?.[1]?.trim().split(/ +/).map(Number);
+  if (fields === undefined || fields.length < 8) throw new Error('/proc/stat has no line of all CPUs');
+  const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = fields;
+  return { idle: idle + iowait, steal, total: user + nice + system + idle + iowait + irq + softirq + steal };
+}
+
+export function cpuUse(before: CpuTicks, after: CpuTicks, cpuCount: number): CpuUse {
+  const total = after.total - before.total;
+  if (total <= 0) return { busyCpus: 0, stealShare: 0 };
+  const idle = after.idle - before.idle;
+  const steal = after.steal - before.steal;
+  return { busyCpus: ((total - idle - steal) / total) * cpuCount, stealShare: steal / total };
+}
+
+export function sampleCpu(): CpuTicks {
+  return parseCpuTicks(readFileSync('/proc/stat', 'utf8'));
+}
+
+/** For the head of a report: what the figures were measured on. */
+export interface MachineInfo {
+  cpus: number;
+  model: string;
+  kernel: string;
+  node: string;
+}
+
+export function describeMachine(): MachineInfo {
+  const all = cpus();
+  return { cpus: all.length, model: all[0]?.model ?? 'unknown', kernel: release(), node: process.version };
+}

@@ -20,6 +20,8 @@ export interface EngineOptions {
   fdbCapacity: number;
   /** Source ports a worker sends from (flow entropy on the underlay), 1-64. */
   sourcePorts: number;
+  /** Join UDP frames into USO super-frames on TAP writes (Linux 6.2, {@link Probe.uso}). */
+  mergeUdp: boolean;
   /** Called on the Node thread when {@link Engine.takeEvents} has something to give. Calls are coalesced. */
   onEvents: () => void;
 }
@@ -64,8 +66,6 @@ export interface PortOptions {
   fds: number[];
   /** Frames never go from a split-horizon group to itself; 0 is no group. Peers are all in group 1. */
   group: number;
-  /** Join UDP frames into USO super-frames on writes (Linux 6.2). */
-  mergeUdp: boolean;
 }
 
 export interface PeerOptions {
@@ -114,7 +114,7 @@ export interface PortCounters {
 }
 
 export type PeerCounters = PortCounters & {
-  /** Datagrams the offload was disabled for: null while it is in use, else why it is not. */
+  /** Why UDP_SEGMENT was switched off for this peer; null while it may be used. */
   offloadDisabled: string | null;
   /** Seconds since the last datagram from this peer; null when there was none. */
   idle: number | null;
@@ -254,7 +254,7 @@ export interface Probe {
   capSysAdmin: boolean;
 }
 
-/** A plain TAP or TUN without offloads, read on the event loop through uv_poll: no libuv pool thread is occupied. */
+/** A plain TAP or TUN without offloads. One thread of the addon reads all of them: no libuv pool thread is occupied. */
 export declare class RawDevice {
   /** `name` may hold one %d. `onFrame` gets a fresh Buffer for every frame; `onError` ends the device. */
   constructor(
@@ -297,7 +297,11 @@ export interface Native {
   links(netns: NetnsPath): Link[];
   /** Only when its alias starts with `aliasPrefix`. False when there is no such link. */
   linkDelete(netns: NetnsPath, ifname: string, aliasPrefix: string): boolean;
-  linkSet(netns: NetnsPath, ifname: string, change: { mtu?: number; up?: boolean; mac?: string; gsoMaxSize?: number }): void;
+  linkSet(
+    netns: NetnsPath,
+    ifname: string,
+    change: { mtu?: number; up?: boolean; mac?: string; gsoMaxSize?: number },
+  ): void;
   addressAdd(netns: NetnsPath, ifname: string, address: string): void;
   addressRemove(netns: NetnsPath, ifname: string, address: string): void;
   /** The MTU of the route to a numeric address, as a DF-set UDP socket sees it (IP_MTU). Throws ENETUNREACH and the like. */

@@ -1,0 +1,74 @@
+// The data plane as its control sees it: networks, ports, peers, declared FDB entries, sockets. Every method is for one control
+// thread; none blocks longer than the worker's current round. Handles are the indexes of tables.h.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/events.h"
+#include "engine/tables.h"
+#include "engine/worker.h"
+#include "fdb/fdb.h"
+
+namespace weft {
+
+class Engine {
+ public:
+  struct Options {
+    uint32_t fdb_capacity = 1u << 20;
+    bool merge_udp = true;
+    std::function<void()> wake;  // called on the worker's thread when take_events() has something
+  };
+  explicit Engine(Options options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  void start();
+  void stop();
+
+  // Throws SysError (EADDRINUSE and others) and leaves the former sockets in use.
+  void set_underlay(const UnderlayOptions& options);
+
+  NetworkIndex add_network(const NetworkOptions& options);
+  void update_network(NetworkIndex index, const NetworkOptions& options);
+  void remove_network(NetworkIndex index);
+
+  uint16_t add_port(const PortOptions& options, std::unique_ptr<TapQueue> queue);
+  void remove_port(uint16_t index);
+
+  uint16_t add_peer(const PeerOptions& options);
+  void update_peer(uint16_t index, const PeerOptions& options);
+  void remove_peer(uint16_t index);
+
+  void declare(NetworkIndex network, Mac mac, Destination where);
+  bool undeclare(NetworkIndex network, Mac mac);
+  void flush_learned(std::optional<NetworkIndex> network);
+  std::vector<FdbEntry> dump_fdb(std::optional<NetworkIndex> network, size_t limit) const;
+
+  const Fdb& fdb() const { return fdb_; }
+  const WorkerCounters& counters() const { return worker_.counters(); }
+  const Tables& tables() const { return *tables_; }
+  std::vector<Event> take_events(uint64_t& lost) { return events_.take(lost); }
+  // The engine's clock, for ages.
+  static Seconds now();
+
+ private:
+  std::shared_ptr<Tables> next() const;
+  void publish(std::shared_ptr<Tables> tables);
+  const Network& network_at(NetworkIndex index) const;
+  Port& port_at(uint16_t index) const;
+  Peer& peer_at(uint16_t index) const;
+  void check_where(NetworkIndex network, Destination where) const;
+
+  EventRing events_;
+  Fdb fdb_;
+  std::shared_ptr<const Tables> tables_;
+  std::vector<std::unique_ptr<Port>> ports_;
+  std::vector<std::unique_ptr<Peer>> peers_;
+  Worker worker_;
+};
+
+}  // namespace weft

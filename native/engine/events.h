@@ -1,0 +1,64 @@
+// What the worker tells the control plane. Bounded: when nobody takes them, events are lost and counted, and the worker never waits.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "fdb/fdb.h"
+#include "io/endpoint.h"
+
+namespace weft {
+
+enum class EventType : uint8_t { mac_learned, mac_moved, mac_frozen, port_gone, port_error, peer_offload_disabled, peer_too_big, stranger };
+
+struct Event {
+  EventType type;
+  NetworkIndex network = 0;
+  Mac mac = 0;
+  Destination where;
+  int error = 0;     // errno of port_error and peer_offload_disabled
+  Endpoint address;  // of stranger
+};
+
+// Single producer (the worker), single consumer (the control thread).
+class EventRing {
+ public:
+  explicit EventRing(std::function<void()> wake) : wake_(std::move(wake)), slots_(kSlots) {}
+
+  // Worker.
+  void push(const Event& event) {
+    const uint32_t head = head_.load(std::memory_order_relaxed);
+    if (head - tail_.load(std::memory_order_acquire) == kSlots) {
+      lost_.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
+    slots_[head % kSlots] = event;
+    head_.store(head + 1, std::memory_order_release);
+    if (!announced_.exchange(true, std::memory_order_acq_rel)) wake_();
+  }
+
+  // Control thread. Everything that is there, and how many were lost since the last call.
+  std::vector<Event> take(uint64_t& lost) {
+    announced_.store(false, std::memory_order_release);
+    lost = lost_.exchange(0, std::memory_order_relaxed);
+    std::vector<Event> events;
+    uint32_t tail = tail_.load(std::memory_order_relaxed);
+    const uint32_t head = head_.load(std::memory_order_acquire);
+    for (; tail != head; ++tail) events.push_back(slots_[tail % kSlots]);
+    tail_.store(tail, std::memory_order_release);
+    return events;
+  }
+
+ private:
+  static constexpr uint32_t kSlots = 1024;
+  std::function<void()> wake_;
+  std::vector<Event> slots_;
+  alignas(64) std::atomic<uint32_t> head_{0};
+  alignas(64) std::atomic<uint32_t> tail_{0};
+  std::atomic<uint64_t> lost_{0};
+  std::atomic<bool> announced_{false};
+};
+
+}  // namespace weft

@@ -1,0 +1,147 @@
+// The whole forwarding decision. A reader who wants to know why a frame went somewhere reads this file from top to bottom.
+#include "engine/worker.h"
+#include "wire/vxlan.h"
+
+namespace weft {
+namespace {
+
+// 01:80:C2:00:00:00 to 0F: between neighbours only, never forwarded (IEEE 802.1D, 7.12.6).
+bool is_reserved_group(Mac mac) { return (mac & ~Mac{0xf}) == 0x0180c2000000; }
+
+}  // namespace
+
+void Worker::forward(Frame& frame) {
+  const Network& network = tables_->networks[frame.network];
+  const Mac to = load_mac(frame.packet.data);
+  const Mac from = load_mac(frame.packet.data + 6);
+
+  if (is_group(from) || from == 0) return drop_received(frame, Drop::source_group);
+  if (is_reserved_group(to)) return drop_received(frame, Drop::reserved_group);
+  if (frame.packet.vlan && !network.options.vlan) return drop_received(frame, Drop::inner_vlan);
+  if (!learn(frame, from)) return drop_received(frame, Drop::source_declared_elsewhere);
+
+  if (is_group(to)) return replicate(frame, network);
+  if (const auto where = fdb_.find(frame.network, to)) return unicast(frame, network, *where);
+  replicate(frame, network);
+}
+
+bool Worker::learn(const Frame& frame, Mac from) {
+  if (frame.source == Destination{DestinationKind::peer, kStranger}) return true;
+  EventType type;
+  switch (fdb_.learn(frame.network, from, frame.source, now_)) {
+    case LearnResult::learned:
+      type = EventType::mac_learned;
+      break;
+    case LearnResult::moved:
+      type = EventType::mac_moved;
+      break;
+    case LearnResult::froze:
+      type = EventType::mac_frozen;
+      break;
+    case LearnResult::declared_elsewhere:
+      return false;
+    default:
+      return true;
+  }
+  events_.push({.type = type, .network = frame.network, .mac = from, .where = frame.source, .address = {}});
+  return true;
+}
+
+void Worker::unicast(Frame& frame, const Network& network, Destination to) {
+  if (to == frame.source) return drop_received(frame, Drop::same_port);
+  if (to.kind == DestinationKind::port) {
+    Port* port = tables_->ports[to.index];
+    if (frame.group != 0 && frame.group == port->options.group) return drop_received(frame, Drop::split_horizon);
+    accept(frame, counters_.unicast);
+    return send_to_port(*port, frame);
+  }
+  if (frame.group == kPeerGroup) return drop_received(frame, Drop::split_horizon);
+  accept(frame, counters_.unicast);
+  send_to_peer(*tables_->peers[to.index], network, frame);
+}
+
+// Head-end replication of BUM traffic: a copy for every other port of the network, and for every peer.
+void Worker::replicate(Frame& frame, const Network& network) {
+  const bool to_peers = frame.group != kPeerGroup && !tables_->flood_peers.empty();
+  uint32_t ports = 0;
+  for (const Port* port : network.ports) ports += floods_to(frame, *port) ? 1 : 0;
+  if (ports == 0 && !to_peers) return drop_received(frame, Drop::no_destination);
+
+  accept(frame, counters_.flooded);
+  // The copies share the frame's memory, so what a peer needs finished is finished before a port gets its view of it.
+  if (to_peers) finish_for_peers(frame);
+  for (Port* port : network.ports) {
+    if (floods_to(frame, *port)) send_to_port(*port, frame);
+  }
+  if (!to_peers) return;
+  for (Peer* peer : tables_->flood_peers) send_to_peer(*peer, network, frame);
+}
+
+bool Worker::floods_to(const Frame& frame, const Port& port) {
+  if (frame.source == Destination{DestinationKind::port, port.index}) return false;
+  return frame.group == 0 || frame.group != port.options.group;
+}
+
+void Worker::send_to_port(Port& port, Frame& frame) {
+  counters_.queued.add(frame.wire_frames);
+  if (coalescer_.add(port.index, frame.packet, frame.vnet, frame.wire_frames)) return;
+  write_ports();
+  coalescer_.add(port.index, frame.packet, frame.vnet, frame.wire_frames);
+}
+
+void Worker::send_to_peer(Peer& peer, const Network& network, Frame& frame) {
+  finish_for_peers(frame);
+  if (frame.blocks != nullptr) {
+    outbox_.add_segments(peer, network, frame, block_stride(frame));
+  } else {
+    outbox_.add(peer, network, frame);
+  }
+}
+
+// On the wire every checksum is complete and every frame fits the MTU.
+void Worker::finish_for_peers(Frame& frame) {
+  if (!frame.vnet.is_super_frame()) {
+    if (frame.vnet.needs_checksum()) finish_checksum(frame.packet, frame.vnet);
+    return;
+  }
+  if (frame.blocks != nullptr) return;
+  const size_t stride = block_stride(frame);
+  frame.blocks = take_blocks(stride * frame.plan.count);
+  write_segment_headers(frame.packet, frame.vnet, frame.plan, frame.blocks + kVxlanHeaderBytes, stride);
+}
+
+size_t Worker::block_stride(const Frame& frame) {
+  return (kVxlanHeaderBytes + frame.plan.header_length + 7) & ~size_t{7};
+}
+
+void Worker::accept(const Frame& frame, Counter& verdict) {
+  count_received(counters_of(frame.source), frame.wire_frames, frame.packet.length);
+  verdict.add(frame.wire_frames);
+}
+
+void Worker::drop_received(const Frame& frame, Drop reason) {
+  DestinationCounters* source = counters_of(frame.source);
+  count_received(source, frame.wire_frames, frame.packet.length);
+  counters_.dropped[static_cast<size_t>(reason)].add(frame.wire_frames);
+  if (source != nullptr) source->rx_dropped.add(frame.wire_frames);
+}
+
+void Worker::drop_datagrams(Peer* peer, uint32_t bytes, uint32_t datagrams, Drop reason) {
+  count_received(peer != nullptr ? &peer->counters : nullptr, datagrams, bytes);
+  counters_.dropped[static_cast<size_t>(reason)].add(datagrams);
+  if (peer != nullptr) peer->counters.rx_dropped.add(datagrams);
+}
+
+void Worker::count_received(DestinationCounters* source, uint32_t wire_frames, uint32_t bytes) {
+  counters_.received.add(wire_frames);
+  if (source == nullptr) return;
+  source->rx_frames.add(wire_frames);
+  source->rx_bytes.add(bytes);
+}
+
+DestinationCounters* Worker::counters_of(Destination source) {
+  if (source.kind == DestinationKind::port) return &tables_->ports[source.index]->counters;
+  return source.index == kStranger ? nullptr : &tables_->peers[source.index]->counters;
+}
+
+}  // namespace weft

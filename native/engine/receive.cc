@@ -1,0 +1,142 @@
+// What a read gave becomes frames: from a TAP one frame or super-frame with its virtio header, from the underlay one VXLAN
+// datagram or a burst of them.
+#include <string.h>
+
+#include "engine/worker.h"
+#include "offload/checksum.h"
+#include "offload/foreign.h"
+#include "wire/vxlan.h"
+
+namespace weft {
+namespace {
+
+constexpr uint32_t kEthernetHeaderBytes = 14;
+constexpr uint32_t kAnyVni = UINT32_MAX;
+constexpr uint8_t kEcnMask = 3;
+constexpr uint8_t kEcnCongested = 3;
+
+Drop reason_for(ParseResult result) { return result == ParseResult::runt ? Drop::runt : Drop::ip_length; }
+
+// RFC 6040, 4.2: a congestion mark of the outer header goes to the inner one, if its transport understands it.
+// False when it does not: the packet must then be dropped, as the router that set the mark would have done.
+bool carry_congestion_mark(Packet& packet) {
+  if (packet.ip_version == 0) return true;
+  uint8_t* ip = packet.data + packet.l3_offset;
+  const uint8_t inner = packet.traffic_class & kEcnMask;
+  if (inner == 0) return false;
+  if (inner == kEcnCongested) return true;
+  packet.traffic_class |= kEcnCongested;
+  if (packet.ip_version == 6) {
+    ip[1] = static_cast<uint8_t>((ip[1] & 0x0f) | (packet.traffic_class << 4));
+    return true;
+  }
+  // RFC 1624: the header checksum changes by what the word that holds the ToS changes.
+  uint16_t before, after, checksum;
+  memcpy(&before, ip, 2);
+  ip[1] = packet.traffic_class;
+  memcpy(&after, ip, 2);
+  memcpy(&checksum, ip + 10, 2);
+  checksum = static_cast<uint16_t>(
+      ~checksum_fold(uint64_t{static_cast<uint16_t>(~checksum)} + static_cast<uint16_t>(~before) + after));
+  memcpy(ip + 10, &checksum, 2);
+  return true;
+}
+
+}  // namespace
+
+void Worker::receive_from_port(Port& port, uint8_t* read, size_t bytes) {
+  Frame frame;
+  frame.source = {DestinationKind::port, port.index};
+  frame.group = port.options.group;
+  frame.network = port.options.network;
+  if (bytes < sizeof(VnetHeader) + kEthernetHeaderBytes) return drop_received(frame, Drop::runt);
+  memcpy(&frame.vnet, read, sizeof frame.vnet);
+  frame.packet.data = read + sizeof(VnetHeader);
+  frame.packet.length = static_cast<uint32_t>(bytes - sizeof(VnetHeader));
+
+  const ParseResult parsed = parse(frame.packet);
+  if (parsed != ParseResult::ok) return drop_received(frame, reason_for(parsed));
+  if (frame.vnet.is_super_frame()) {
+    if (plan_segments(frame.packet, frame.vnet, frame.plan) != SegmentError::ok) return drop_received(frame, Drop::bad_gso);
+    frame.wire_frames = frame.plan.count;
+    port.counters.rx_super_frames.add(1);
+  } else if (frame.vnet.needs_checksum() &&
+             uint32_t{frame.vnet.checksum_start} + frame.vnet.checksum_offset + 2 > frame.packet.length) {
+    return drop_received(frame, Drop::bad_checksum_offset);
+  }
+  forward(frame);
+}
+
+void Worker::receive_burst(const Burst& burst) {
+  Peer* peer = tables_->peer_index.find(burst.source.key());
+  const uint32_t datagrams = burst.segment_size == 0 ? 1 : (burst.length + burst.segment_size - 1) / burst.segment_size;
+  if (peer == nullptr && !tables_->underlay->options().accept_any) {
+    report_stranger(burst.source);
+    return drop_datagrams(nullptr, burst.length, datagrams, Drop::unknown_peer);
+  }
+  if (peer != nullptr) peer->last_received.store(now_, std::memory_order_relaxed);
+  if (burst.segment_size == 0) return receive_datagram(peer, burst, burst.data, burst.length, 0, kAnyVni);
+
+  // The size that UDP_GRO reports is not proof of several datagrams: a UDP super-frame of a guest behind a Linux vxlan device on this
+  // machine arrives whole, as one datagram, with the *inner* segment size. Cut by it, the guest's payload would become VXLAN
+  // headers of any VNI. What tells the two apart is whether the first frame fits its slice.
+  Packet first{.data = burst.data + kVxlanHeaderBytes};
+  const uint32_t headers = kVxlanHeaderBytes + kEthernetHeaderBytes;
+  if (burst.segment_size >= headers) {
+    first.length = burst.segment_size - kVxlanHeaderBytes;
+    if (parse(first) == ParseResult::ok) {
+      // And should somebody with raw sockets forge a frame that fits, he only ever reaches his own network: senders of ours keep to one
+      // VNI a burst, and a slice that changes it is refused.
+      const auto vni = read_vxlan_header(burst.data);
+      for (uint32_t at = 0; at < burst.length; at += burst.segment_size) {
+        const uint32_t bytes = burst.length - at < burst.segment_size ? burst.length - at : burst.segment_size;
+        receive_datagram(peer, burst, burst.data + at, bytes, 0, vni.value_or(kAnyVni));
+      }
+      return;
+    }
+  }
+  if (burst.length >= headers) {
+    first.length = burst.length - kVxlanHeaderBytes;
+    if (parse(first) == ParseResult::ok && first.is_udp() && first.ip_end == first.length) {
+      return receive_datagram(peer, burst, burst.data, burst.length, burst.segment_size, kAnyVni);
+    }
+  }
+  drop_datagrams(peer, burst.length, datagrams, Drop::ambiguous_gso);
+}
+
+void Worker::receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uint32_t bytes, uint32_t udp_gso_size, uint32_t only_vni) {
+  if (bytes < kVxlanHeaderBytes) return drop_datagrams(peer, bytes, 1, Drop::bad_vxlan_header);
+  const auto vni = read_vxlan_header(data);
+  if (!vni) return drop_datagrams(peer, bytes, 1, Drop::bad_vxlan_header);
+  if (only_vni != kAnyVni && *vni != only_vni) return drop_datagrams(peer, bytes, 1, Drop::ambiguous_gso);
+  const uint32_t index = tables_->vni_index.find(*vni);
+  if (index == VniIndex::kNone) return drop_datagrams(peer, bytes, 1, Drop::unknown_vni);
+  const Network& network = tables_->networks[index];
+
+  Frame frame;
+  frame.network = network.index;
+  frame.source = {DestinationKind::peer, peer != nullptr ? peer->index : kStranger};
+  frame.group = kPeerGroup;
+  frame.packet.data = data + kVxlanHeaderBytes;
+  frame.packet.length = bytes - kVxlanHeaderBytes;
+  const ParseResult parsed = parse(frame.packet);
+  if (parsed != ParseResult::ok) return drop_received(frame, reason_for(parsed));
+  if (frame.packet.l3_offset != 0 && frame.packet.ip_end - frame.packet.l3_offset > network.options.mtu) {
+    if (!describe_foreign_super_frame(frame.packet, network.options.mtu, udp_gso_size, frame.vnet, frame.wire_frames)) {
+      return drop_received(frame, Drop::oversized);
+    }
+    if (peer != nullptr) peer->counters.rx_super_frames.add(1);
+  }
+  if ((burst.traffic_class & kEcnMask) == kEcnCongested && !carry_congestion_mark(frame.packet)) {
+    return drop_received(frame, Drop::ecn_congestion);
+  }
+  forward(frame);
+}
+
+void Worker::report_stranger(const Endpoint& source) {
+  if (now_ == last_stranger_) return;
+  last_stranger_ = now_;
+  events_.push({.type = EventType::stranger, .where = {}, .address = source});
+}
+
+}  // namespace weft

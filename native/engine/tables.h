@@ -1,0 +1,110 @@
+// What the worker forwards by: an immutable snapshot. The control thread builds a new one for every change and publishes it; the
+// worker picks it up between rounds and says so, and only then is what the old one referred to closed. So the worker never
+// locks, and never sees half a change.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/counters.h"
+#include "fdb/fdb.h"
+#include "io/endpoint.h"
+#include "io/tap_queue.h"
+#include "io/underlay.h"
+
+namespace weft {
+
+// Split-horizon groups: a frame never goes to the group that it came from. 0 is no group; all peers share one, because every
+// peer reaches every other by itself.
+inline constexpr uint32_t kPeerGroup = 1;
+
+// The peer index of a datagram's source that is no configured peer (underlay.accept: any). Nothing is learned from it.
+inline constexpr uint16_t kStranger = UINT16_MAX;
+
+struct NetworkOptions {
+  uint32_t vni = 0;
+  uint32_t mtu = 1450;  // bytes of IP
+  bool vlan = false;    // forward VLAN-tagged frames
+  FdbNetworkLimits fdb;
+};
+
+struct PortOptions {
+  NetworkIndex network = 0;
+  uint32_t group = 0;
+};
+
+struct PeerOptions {
+  Endpoint endpoint;
+  bool zero_checksum = false;
+  bool offload = true;
+};
+
+// Lives from its addition to its removal, across snapshots. The counters are the worker's.
+struct Port {
+  uint16_t index = 0;
+  PortOptions options;
+  std::unique_ptr<TapQueue> queue;
+  DestinationCounters counters;
+  bool gone = false;       // worker only: the device is gone and was reported
+  Seconds last_error = 0;  // worker only: when port_error was last reported
+};
+
+struct Peer {
+  uint16_t index = 0;
+  PeerOptions options;
+  DestinationCounters counters;
+  std::atomic<int> offload_error{0};      // errno for which UDP_SEGMENT was switched off; 0 while it is in use
+  std::atomic<Seconds> last_received{0};  // 0: never
+  Seconds last_too_big = 0;               // worker only: when peer_too_big was last reported
+};
+
+struct Network {
+  NetworkIndex index = 0;
+  bool used = false;
+  NetworkOptions options;
+  std::vector<Port*> ports;
+};
+
+// Open addressing from an address or a VNI to an index; built once, read-only afterwards.
+class PeerIndex {
+ public:
+  void build(const std::vector<Peer*>& peers);
+  Peer* find(const AddressKey& key) const;
+
+ private:
+  struct Slot {
+    AddressKey key;
+    Peer* peer = nullptr;
+  };
+  std::vector<Slot> slots_;
+};
+
+class VniIndex {
+ public:
+  void build(const std::vector<Network>& networks);
+  // The network's index, or kNone.
+  static constexpr uint32_t kNone = UINT32_MAX;
+  uint32_t find(uint32_t vni) const;
+
+ private:
+  struct Slot {
+    uint32_t vni = 0;
+    uint32_t network = kNone;
+  };
+  std::vector<Slot> slots_;
+};
+
+struct Tables {
+  uint64_t version = 0;
+  std::vector<Network> networks;  // by index; `used` is false for holes
+  std::vector<Port*> ports;       // by index; nullptr for holes
+  std::vector<Peer*> peers;       // by index; nullptr for holes
+  std::vector<Peer*> flood_peers; // without holes
+  PeerIndex peer_index;
+  VniIndex vni_index;
+  std::shared_ptr<const Underlay> underlay;  // may be null: nothing can be sent or received
+};
+
+}  // namespace weft

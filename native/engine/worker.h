@@ -1,0 +1,111 @@
+// One worker: a thread that reads frames, decides, and writes, run to completion. Nothing on the way of a frame allocates, locks, or
+// calls the kernel once per small frame where the kernel offers more (a TAP read takes one frame by its nature).
+//
+// All memory a frame may live in is allocated here at start: frames lie in the inbox (TAP reads) or in the receivers' buffers (datagrams)
+// from the moment they are read until flush(), and everything in between only points at them.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "engine/counters.h"
+#include "engine/events.h"
+#include "engine/frame.h"
+#include "engine/outbox.h"
+#include "engine/tables.h"
+#include "fdb/fdb.h"
+#include "offload/coalesce.h"
+
+namespace weft {
+
+class Worker {
+ public:
+  // `merge_udp`: the kernel takes UDP super-frames on TAP writes (Linux 6.2).
+  Worker(Fdb& fdb, EventRing& events, bool merge_udp);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // ---- control thread ----------------------------------------------------------------------------------------------------
+  void start();
+  void stop();
+  // Makes `tables` the ones to forward by. Returns when the worker uses them and has let go of all earlier ones; at once when
+  // it is not running.
+  void publish(std::shared_ptr<const Tables> tables);
+  // Starts and ends watching a descriptor; the order to publish() does not matter.
+  void watch_port(const Port& port);
+  void unwatch(int fd);
+  void watch_receiver(uint32_t index, int fd);
+  const WorkerCounters& counters() const { return counters_; }
+
+  // ---- the worker's thread, or a test that plays it ---------------------------------------------------------------------------
+  // Waits for work for at most `timeout_ms`, and does it.
+  void round(int timeout_ms);
+  void serve_port(Port& port);
+  void serve_receiver(VtepReceiver& receiver);
+  void flush();
+  void set_time(Seconds now) { now_ = now; }
+
+ private:
+  void run();
+  void adopt_tables();
+
+  // Room for segment headers, valid until the next flush.
+  uint8_t* take_blocks(size_t bytes);
+
+  // receive.cc: what a read gave becomes frames.
+  void receive_from_port(Port& port, uint8_t* read, size_t bytes);
+  void receive_burst(const Burst& burst);
+  void receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uint32_t bytes, uint32_t udp_gso_size, uint32_t only_vni);
+  void report_stranger(const Endpoint& source);
+
+  // forward.cc: the decision, and the two ways out.
+  void forward(Frame& frame);
+  // False when the source is declared elsewhere.
+  bool learn(const Frame& frame, Mac from);
+  void unicast(Frame& frame, const Network& network, Destination to);
+  void replicate(Frame& frame, const Network& network);
+  static bool floods_to(const Frame& frame, const Port& port);
+  void send_to_port(Port& port, Frame& frame);
+  void send_to_peer(Peer& peer, const Network& network, Frame& frame);
+  void finish_for_peers(Frame& frame);
+  static size_t block_stride(const Frame& frame);
+
+  // forward.cc: the verdicts. Each received frame passes exactly one of accept, drop_received and drop_datagrams.
+  void accept(const Frame& frame, Counter& verdict);
+  void drop_received(const Frame& frame, Drop reason);
+  void drop_datagrams(Peer* peer, uint32_t bytes, uint32_t datagrams, Drop reason);
+  void count_received(DestinationCounters* source, uint32_t wire_frames, uint32_t bytes);
+  DestinationCounters* counters_of(Destination source);
+
+  // deliver.cc: writing to TAPs.
+  void write_ports();
+  void write_failed(Port& port, uint32_t frames, int error);
+  void port_gone(Port& port);
+
+  Fdb& fdb_;
+  EventRing& events_;
+  WorkerCounters counters_;
+  Outbox outbox_;
+  Coalescer coalescer_;
+  std::unique_ptr<uint8_t[]> inbox_;
+  size_t inbox_used_ = 0;
+  std::unique_ptr<uint8_t[]> blocks_;  // segment headers of the round's super-frames
+  size_t blocks_used_ = 0;
+
+  std::shared_ptr<const Tables> tables_;  // the worker's own
+  std::shared_ptr<const Tables> next_;    // handed over under `published_version_`
+  std::atomic<uint64_t> published_version_{0};
+  std::atomic<uint64_t> adopted_version_{0};
+
+  Seconds now_ = 1;
+  uint64_t last_sweep_ms_ = 0;
+  Seconds last_stranger_ = 0;
+  int epoll_ = -1;
+  int wake_ = -1;
+  std::atomic<bool> stopping_{false};
+  std::unique_ptr<std::thread> thread_;
+};
+
+}  // namespace weft

@@ -1,0 +1,435 @@
+// The Engine class for JS: copies values into plain structs and back, nothing more.
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/drop.h"
+#include "engine/engine.h"
+#include "napi/bindings.h"
+
+namespace weft {
+namespace {
+
+std::string string_of(const Napi::Object& object, const char* name) { return object.Get(name).As<Napi::String>().Utf8Value(); }
+uint32_t number_of(const Napi::Object& object, const char* name) { return object.Get(name).As<Napi::Number>().Uint32Value(); }
+bool bool_of(const Napi::Object& object, const char* name) { return object.Get(name).As<Napi::Boolean>().Value(); }
+
+Mac mac_of(const std::string& text) {
+  unsigned octet[6];
+  int used = 0;
+  if (sscanf(text.c_str(), "%2x:%2x:%2x:%2x:%2x:%2x%n", &octet[0], &octet[1], &octet[2], &octet[3], &octet[4], &octet[5], &used) != 6 ||
+      static_cast<size_t>(used) != text.size()) {
+    throw SysError(EINVAL, "MAC", text);
+  }
+  Mac mac = 0;
+  for (const unsigned byte : octet) mac = mac << 8 | byte;
+  return mac;
+}
+
+std::string mac_text(Mac mac) {
+  char text[18];
+  snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", static_cast<unsigned>(mac >> 40 & 0xff),
+           static_cast<unsigned>(mac >> 32 & 0xff), static_cast<unsigned>(mac >> 24 & 0xff), static_cast<unsigned>(mac >> 16 & 0xff),
+           static_cast<unsigned>(mac >> 8 & 0xff), static_cast<unsigned>(mac & 0xff));
+  return text;
+}
+
+Endpoint endpoint_of(const std::string& address, uint32_t port) {
+  const auto endpoint = Endpoint::parse(address, static_cast<uint16_t>(port));
+  if (!endpoint) throw SysError(EINVAL, "address", address);
+  return *endpoint;
+}
+
+std::optional<Endpoint> own_address_of(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (value.IsNull() || value.IsUndefined()) return std::nullopt;
+  return endpoint_of(value.As<Napi::String>().Utf8Value(), 0);
+}
+
+Destination where_of(const Napi::Object& where) {
+  if (where.Has("port")) return {DestinationKind::port, static_cast<uint16_t>(number_of(where, "port"))};
+  return {DestinationKind::peer, static_cast<uint16_t>(number_of(where, "peer"))};
+}
+
+Napi::Object where_object(Napi::Env env, Destination where) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set(where.kind == DestinationKind::port ? "port" : "peer", where.index);
+  return object;
+}
+
+NetworkOptions network_options_of(const Napi::Object& object) {
+  const Napi::Object fdb = object.Get("fdb").As<Napi::Object>();
+  return {
+      .vni = number_of(object, "vni"),
+      .mtu = number_of(object, "mtu"),
+      .vlan = bool_of(object, "vlan"),
+      .fdb = {.age = number_of(fdb, "age"),
+              .limit = number_of(fdb, "limit"),
+              .limit_per_port = number_of(fdb, "limitPerPort"),
+              .move_count = number_of(fdb, "moveCount"),
+              .move_window = number_of(fdb, "moveWindow"),
+              .move_freeze = number_of(fdb, "moveFreeze")},
+  };
+}
+
+PeerOptions peer_options_of(const Napi::Object& object) {
+  return {.endpoint = endpoint_of(string_of(object, "address"), number_of(object, "port")),
+          .zero_checksum = bool_of(object, "zeroChecksum"),
+          .offload = bool_of(object, "offload")};
+}
+
+Napi::Number number(Napi::Env env, uint64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
+Napi::Number number(Napi::Env env, const Counter& counter) { return number(env, counter.get()); }
+
+Napi::Object counters_object(Napi::Env env, uint16_t handle, const DestinationCounters& counters) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("handle", handle);
+  object.Set("rxFrames", number(env, counters.rx_frames));
+  object.Set("rxBytes", number(env, counters.rx_bytes));
+  object.Set("rxSuperFrames", number(env, counters.rx_super_frames));
+  object.Set("rxDropped", number(env, counters.rx_dropped));
+  object.Set("txFrames", number(env, counters.tx_frames));
+  object.Set("txBytes", number(env, counters.tx_bytes));
+  object.Set("txSuperFrames", number(env, counters.tx_super_frames));
+  object.Set("txDropped", number(env, counters.tx_dropped));
+  return object;
+}
+
+Napi::Object event_object(Napi::Env env, const Event& event) {
+  Napi::Object object = Napi::Object::New(env);
+  const auto set_mac = [&](const char* type) {
+    object.Set("type", type);
+    object.Set("network", event.network);
+    object.Set("mac", mac_text(event.mac));
+    object.Set("where", where_object(env, event.where));
+  };
+  switch (event.type) {
+    case EventType::mac_learned:
+      set_mac("mac-learned");
+      break;
+    case EventType::mac_moved:
+      set_mac("mac-moved");
+      break;
+    case EventType::mac_frozen:
+      set_mac("mac-frozen");
+      break;
+    case EventType::port_gone:
+      object.Set("type", "port-gone");
+      object.Set("port", event.where.index);
+      break;
+    case EventType::port_error:
+      object.Set("type", "port-error");
+      object.Set("port", event.where.index);
+      object.Set("error", errno_name(event.error));
+      break;
+    case EventType::peer_offload_disabled:
+      object.Set("type", "peer-offload-disabled");
+      object.Set("peer", event.where.index);
+      object.Set("reason", "UDP_SEGMENT: " + errno_name(event.error));
+      break;
+    case EventType::peer_too_big:
+      object.Set("type", "peer-too-big");
+      object.Set("peer", event.where.index);
+      break;
+    case EventType::stranger:
+      object.Set("type", "stranger");
+      object.Set("address", event.address.text());
+      break;
+  }
+  return object;
+}
+
+// Owns the descriptors until the engine does, so that none is lost when a call throws.
+class OwnedQueue {
+ public:
+  explicit OwnedQueue(const Napi::Array& fds) {
+    for (uint32_t i = 0; i < fds.Length(); ++i) {
+      queues_.push_back(std::make_unique<KernelTapQueue>(fds.Get(i).As<Napi::Number>().Int32Value()));
+    }
+  }
+  // One worker serves one queue of each TAP.
+  std::unique_ptr<TapQueue> take() {
+    if (queues_.size() != 1) throw SysError(EINVAL, "port", "one queue a port");
+    return std::move(queues_.front());
+  }
+
+ private:
+  std::vector<std::unique_ptr<KernelTapQueue>> queues_;
+};
+
+class EngineObject : public Napi::ObjectWrap<EngineObject> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Engine",
+                       {
+                           InstanceMethod<&EngineObject::start>("start"),
+                           InstanceMethod<&EngineObject::stop>("stop"),
+                           InstanceMethod<&EngineObject::set_underlay>("setUnderlay"),
+                           InstanceMethod<&EngineObject::add_network>("addNetwork"),
+                           InstanceMethod<&EngineObject::update_network>("updateNetwork"),
+                           InstanceMethod<&EngineObject::remove_network>("removeNetwork"),
+                           InstanceMethod<&EngineObject::add_port>("addPort"),
+                           InstanceMethod<&EngineObject::remove_port>("removePort"),
+                           InstanceMethod<&EngineObject::add_peer>("addPeer"),
+                           InstanceMethod<&EngineObject::update_peer>("updatePeer"),
+                           InstanceMethod<&EngineObject::remove_peer>("removePeer"),
+                           InstanceMethod<&EngineObject::fdb_add>("fdbAdd"),
+                           InstanceMethod<&EngineObject::fdb_remove>("fdbRemove"),
+                           InstanceMethod<&EngineObject::fdb_flush>("fdbFlush"),
+                           InstanceMethod<&EngineObject::fdb_dump>("fdbDump"),
+                           InstanceMethod<&EngineObject::counters>("counters"),
+                           InstanceMethod<&EngineObject::take_events>("takeEvents"),
+                       });
+  }
+
+  explicit EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineObject>(info) {
+    const Napi::Object options = info[0].As<Napi::Object>();
+    source_ports_ = number_of(options, "sourcePorts");
+    // One pending call is enough: it takes all events. It must not keep the process alive.
+    wake_ = Napi::ThreadSafeFunction::New(info.Env(), options.Get("onEvents").As<Napi::Function>(), "weft-events", 1, 1);
+    wake_.Unref(info.Env());
+    guarded(info.Env(), [&] {
+      engine_ = std::make_unique<Engine>(Engine::Options{
+          .fdb_capacity = number_of(options, "fdbCapacity"),
+          .merge_udp = bool_of(options, "mergeUdp"),
+          .wake = [wake = wake_]() mutable { wake.NonBlockingCall(); },
+      });
+    });
+  }
+
+  // Also runs when the environment ends: the worker is joined before anything that it uses goes away.
+  ~EngineObject() override {
+    engine_.reset();
+    wake_.Abort();
+  }
+
+ private:
+  void start(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->start(); });
+  }
+
+  void stop(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->stop(); });
+  }
+
+  void set_underlay(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] {
+      const Napi::Object object = info[0].As<Napi::Object>();
+      UnderlayOptions options{.ipv4 = own_address_of(object, "ipv4"),
+                              .ipv6 = own_address_of(object, "ipv6"),
+                              .ports = {},
+                              .source_ports = source_ports_,
+                              .accept_any = bool_of(object, "acceptAny"),
+                              .udp_gso = bool_of(object, "udpGso"),
+                              .udp_gro = bool_of(object, "udpGro")};
+      const Napi::Array ports = object.Get("ports").As<Napi::Array>();
+      for (uint32_t i = 0; i < ports.Length(); ++i) {
+        options.ports.push_back(static_cast<uint16_t>(ports.Get(i).As<Napi::Number>().Uint32Value()));
+      }
+      engine_->set_underlay(options);
+    });
+  }
+
+  Napi::Value add_network(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return Napi::Number::New(info.Env(), engine_->add_network(network_options_of(info[0].As<Napi::Object>())));
+    });
+  }
+
+  void update_network(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->update_network(handle(info[0]), network_options_of(info[1].As<Napi::Object>())); });
+  }
+
+  void remove_network(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->remove_network(handle(info[0])); });
+  }
+
+  Napi::Value add_port(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const Napi::Object object = info[0].As<Napi::Object>();
+      OwnedQueue queue(object.Get("fds").As<Napi::Array>());
+      const PortOptions options{.network = static_cast<NetworkIndex>(number_of(object, "network")), .group = number_of(object, "group")};
+      return Napi::Number::New(info.Env(), engine_->add_port(options, queue.take()));
+    });
+  }
+
+  void remove_port(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->remove_port(handle(info[0])); });
+  }
+
+  Napi::Value add_peer(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return Napi::Number::New(info.Env(), engine_->add_peer(peer_options_of(info[0].As<Napi::Object>())));
+    });
+  }
+
+  void update_peer(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->update_peer(handle(info[0]), peer_options_of(info[1].As<Napi::Object>())); });
+  }
+
+  void remove_peer(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->remove_peer(handle(info[0])); });
+  }
+
+  void fdb_add(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] {
+      engine_->declare(handle(info[0]), mac_of(info[1].As<Napi::String>().Utf8Value()), where_of(info[2].As<Napi::Object>()));
+    });
+  }
+
+  Napi::Value fdb_remove(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return Napi::Boolean::New(info.Env(), engine_->undeclare(handle(info[0]), mac_of(info[1].As<Napi::String>().Utf8Value())));
+    });
+  }
+
+  void fdb_flush(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->flush_learned(optional_handle(info[0])); });
+  }
+
+  Napi::Value fdb_dump(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const Napi::Env env = info.Env();
+      const auto entries = engine_->dump_fdb(optional_handle(info[0]), info[1].As<Napi::Number>().Uint32Value());
+      Napi::Array array = Napi::Array::New(env, entries.size());
+      uint32_t at = 0;
+      for (const FdbEntry& entry : entries) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("network", entry.network);
+        object.Set("mac", mac_text(entry.mac));
+        object.Set("where", where_object(env, entry.where));
+        object.Set("declared", entry.declared);
+        object.Set("frozen", entry.frozen);
+        object.Set("idle", entry.idle);
+        array.Set(at++, object);
+      }
+      return array;
+    });
+  }
+
+  Napi::Value counters(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const Napi::Env env = info.Env();
+      const WorkerCounters& all = engine_->counters();
+      const Tables& tables = engine_->tables();
+      Napi::Object object = Napi::Object::New(env);
+      object.Set("received", number(env, all.received));
+      object.Set("unicast", number(env, all.unicast));
+      object.Set("flooded", number(env, all.flooded));
+      object.Set("consumed", number(env, all.consumed));
+      object.Set("queued", number(env, all.queued));
+      object.Set("sent", number(env, all.sent));
+      object.Set("rounds", number(env, all.rounds));
+      Napi::Array dropped = Napi::Array::New(env, kDropCount);
+      for (uint32_t i = 0; i < kDropCount; ++i) dropped.Set(i, number(env, all.dropped[i]));
+      object.Set("dropped", dropped);
+      object.Set("ports", port_counters(env, tables));
+      object.Set("peers", peer_counters(env, tables));
+      object.Set("networks", network_counters(env, tables));
+      object.Set("fdb", fdb_counters(env));
+      uint64_t overflow = 0;
+      if (tables.underlay != nullptr) {
+        for (const auto& receiver : tables.underlay->receivers()) overflow += receiver->overflow();
+      }
+      object.Set("underlayOverflow", number(env, overflow));
+      return object;
+    });
+  }
+
+  Napi::Array port_counters(Napi::Env env, const Tables& tables) const {
+    Napi::Array array = Napi::Array::New(env);
+    for (const Port* port : tables.ports) {
+      if (port != nullptr) array.Set(array.Length(), counters_object(env, port->index, port->counters));
+    }
+    return array;
+  }
+
+  Napi::Array peer_counters(Napi::Env env, const Tables& tables) const {
+    Napi::Array array = Napi::Array::New(env);
+    for (const Peer* peer : tables.flood_peers) {
+      Napi::Object object = counters_object(env, peer->index, peer->counters);
+      const int error = peer->offload_error.load(std::memory_order_relaxed);
+      object.Set("offloadDisabled", error == 0 ? env.Null() : Napi::String::New(env, "UDP_SEGMENT: " + errno_name(error)));
+      const Seconds last = peer->last_received.load(std::memory_order_relaxed);
+      object.Set("idle", last == 0 ? env.Null() : Napi::Number::New(env, Engine::now() - last));
+      array.Set(array.Length(), object);
+    }
+    return array;
+  }
+
+  Napi::Array network_counters(Napi::Env env, const Tables& tables) const {
+    Napi::Array array = Napi::Array::New(env);
+    for (const Network& network : tables.networks) {
+      if (!network.used) continue;
+      const Fdb::Count count = engine_->fdb().count(network.index);
+      Napi::Object object = Napi::Object::New(env);
+      object.Set("handle", network.index);
+      object.Set("learned", count.learned);
+      object.Set("declared", count.declared);
+      array.Set(array.Length(), object);
+    }
+    return array;
+  }
+
+  Napi::Object fdb_counters(Napi::Env env) const {
+    const FdbCounters counters = engine_->fdb().counters();
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("learned", number(env, counters.learned));
+    object.Set("moved", number(env, counters.moved));
+    object.Set("expired", number(env, counters.expired));
+    object.Set("evicted", number(env, counters.evicted));
+    object.Set("flushed", number(env, counters.flushed));
+    object.Set("frozen", number(env, counters.frozen));
+    object.Set("refusedPort", number(env, counters.refused_port));
+    object.Set("refusedNetwork", number(env, counters.refused_network));
+    object.Set("memoryBytes", number(env, engine_->fdb().memory_bytes()));
+    return object;
+  }
+
+  Napi::Value take_events(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const Napi::Env env = info.Env();
+      uint64_t lost = 0;
+      const auto events = engine_->take_events(lost);
+      Napi::Array array = Napi::Array::New(env, events.size());
+      uint32_t at = 0;
+      for (const Event& event : events) array.Set(at++, event_object(env, event));
+      if (lost != 0) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("type", "events-lost");
+        object.Set("count", number(env, lost));
+        array.Set(at, object);
+      }
+      return array;
+    });
+  }
+
+  static uint16_t handle(const Napi::Value& value) { return static_cast<uint16_t>(value.As<Napi::Number>().Uint32Value()); }
+  static std::optional<NetworkIndex> optional_handle(const Napi::Value& value) {
+    if (value.IsNull() || value.IsUndefined()) return std::nullopt;
+    return handle(value);
+  }
+
+  uint32_t source_ports_ = 4;
+  Napi::ThreadSafeFunction wake_;
+  std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace
+
+void init_engine(Napi::Env env, Napi::Object exports) {
+  exports.Set("Engine", EngineObject::define(env));
+  Napi::Array drops = Napi::Array::New(env, kDropCount);
+  for (uint32_t i = 0; i < kDropCount; ++i) {
+    Napi::Object drop = Napi::Object::New(env);
+    drop.Set("name", kDropTable[i].name);
+    drop.Set("fault", kDropTable[i].fault);
+    drop.Set("stage", is_egress(static_cast<Drop>(i)) ? "egress" : "ingress");
+    drop.Set("sentence", kDropTable[i].sentence);
+    drops.Set(i, drop);
+  }
+  exports.Set("drops", drops);
+}
+
+}  // namespace weft

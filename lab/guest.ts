@@ -1,0 +1,104 @@
+/** A container as the lab has it: a network namespace with whatever somebody put into it. */
+import type { ChildProcess } from 'node:child_process';
+import { killed, type Namespace } from './namespace.js';
+import { until } from './wait.js';
+
+export interface PingOptions {
+  count?: number;
+  /** Bytes of ICMP payload; the IP packet has 28 (IPv4) or 48 (IPv6) more. */
+  size?: number;
+  /** Seconds between two; 0.05 by default. */
+  interval?: number;
+}
+
+export interface IperfResult {
+  gbitPerSecond: number;
+  /** UDP only: share of datagrams that were lost, in percent. */
+  lostPercent: number;
+}
+
+export class Guest {
+  readonly namespace: Namespace;
+
+  constructor(namespace: Namespace) {
+    this.namespace = namespace;
+  }
+
+  get name(): string {
+    return this.namespace.name;
+  }
+
+  /** True when every echo came back. Packets are never fragmented. */
+  async ping(address: string, { count = 3, size = 56, interval = 0.05 }: PingOptions = {}): Promise<boolean> {
+    const argv = [
+      'ping',
+      '-q',
+      '-n',
+      '-M',
+      'do',
+      '-c',
+      `${count}`,
+      '-i',
+      `${interval}`,
+      '-W',
+      '2',
+      '-s',
+      `${size}`,
+      address,
+    ];
+    const output = await this.namespace.attempt(argv);
+    return output.status === 0 && output.stdout.includes(` ${count} received`);
+  }
+
+  /** Pings until an echo comes back, for the time in which a path is still being made. */
+  reach(address: string, seconds = 10): Promise<true> {
+    return until(`ping ${address} from ${this.name}`, () => this.ping(address, { count: 1 }), seconds);
+  }
+
+  /** Runs a TCP or UDP test from here to a server that it starts in `server`. */
+  async iperf(server: Guest, address: string, ...flags: string[]): Promise<IperfResult> {
+    const listener = await server.listen(['iperf3', '-s', '-1'], 'tcp', 5201);
+    try {
+      const argv = ['iperf3', '-J', '-c', address, ...flags];
+      const { end } = JSON.parse(await this.namespace.run(argv, { timeout: 60 })) as IperfReport;
+      const sum = end.sum ?? end.sum_received;
+      if (sum === undefined) throw new Error('iperf3 gave no result');
+      return {
+        gbitPerSecond: (end.sum_received ?? sum).bits_per_second / 1e9,
+        lostPercent: sum.lost_percent ?? 0,
+      };
+    } finally {
+      await killed(listener);
+    }
+  }
+
+  /** Starts a server and waits until it listens. */
+  async listen(argv: readonly string[], protocol: 'tcp' | 'udp', port: number): Promise<ChildProcess> {
+    const child = this.namespace.start(argv);
+    const query = ['ss', '-Hln', protocol === 'tcp' ? '-t' : '-u', 'sport', '=', `:${port}`];
+    try {
+      await until(
+        `${argv.join(' ')} in ${this.name} listens`,
+        async () => (await this.namespace.run(query)) !== '',
+      );
+    } catch (error) {
+      await killed(child);
+      throw error;
+    }
+    return child;
+  }
+
+  /** One line of /sys/class/net/IFNAME/… */
+  async sys(path: string, ifname = 'eth0'): Promise<string> {
+    return (await this.namespace.run(['cat', `/sys/class/net/${ifname}/${path}`])).trim();
+  }
+}
+
+interface IperfSum {
+  bits_per_second: number;
+  lost_percent?: number;
+}
+
+interface IperfReport {
+  end: { sum?: IperfSum; sum_received?: IperfSum };
+}

@@ -1,0 +1,188 @@
+/** A host with a weftd of its own: state, socket, configuration and log under one directory. */
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import type { Drop, FdbEntry, Network, Peer, Port, Status } from '../daemon/api/schema.js';
+import { ApiClient } from '../daemon/cli/client.js';
+import { defaultLimits } from '../daemon/cli/io.js';
+import { attempt, CommandError, type Output, type RunOptions } from './command.js';
+import type { Guest } from './guest.js';
+import { killed, type Namespace } from './namespace.js';
+import { until } from './wait.js';
+
+const checkout = existsSync(fileURLToPath(new URL('../package.json', import.meta.url))) ? '..' : '../..';
+const program = (path: string) => fileURLToPath(new URL(`${checkout}/dist/daemon/${path}`, import.meta.url));
+const weftProgram = program('cli/main.js');
+const weftdProgram = program('main.js');
+
+export interface AttachOptions {
+  ifname?: string;
+  name?: string;
+  mac?: string;
+  addresses?: readonly string[];
+}
+
+export interface StartOptions {
+  /** Put before the command line of weftd, such as `setpriv …`. */
+  wrapper?: readonly string[];
+}
+
+export class Host {
+  readonly name: string;
+  readonly namespace: Namespace;
+  readonly dir: string;
+  readonly ipv4: string;
+  readonly ipv6: string;
+  readonly socket: string;
+  readonly stateDir: string;
+  readonly configFile: string;
+  readonly api: ApiClient;
+  readonly #logFile: string;
+  #weftd: ChildProcess | undefined;
+
+  constructor(name: string, namespace: Namespace, dir: string, ipv4: string, ipv6: string) {
+    this.name = name;
+    this.namespace = namespace;
+    this.dir = dir;
+    this.ipv4 = ipv4;
+    this.ipv6 = ipv6;
+    mkdirSync(dir, { recursive: true });
+    this.socket = join(dir, 'weft.sock');
+    this.stateDir = join(dir, 'state');
+    this.configFile = join(dir, 'weft.yaml');
+    this.#logFile = join(dir, 'weftd.log');
+    this.api = new ApiClient(this.socket, defaultLimits);
+  }
+
+  /** PID of the running weftd. */
+  get pid(): number {
+    const pid = this.#weftd?.pid;
+    if (pid === undefined) throw new Error(`${this.name} has no weftd running`);
+    return pid;
+  }
+
+  /** Everything that the daemons of this host have logged. */
+  get log(): string {
+    return existsSync(this.#logFile) ? readFileSync(this.#logFile, 'utf8') : '';
+  }
+
+  /** Writes the configuration file: an object becomes YAML, with the host's name and addresses where it says nothing of them. */
+  configure(config: Record<string, unknown> | string): void {
+    const complete =
+      typeof config === 'string'
+        ? config
+        : stringify({
+            host: { name: this.name },
+            ...config,
+            underlay: { addresses: [this.ipv4, this.ipv6], ...(config.underlay as object | undefined) },
+          });
+    writeFileSync(this.configFile, complete);
+  }
+
+  /** The command line of a weftd here. */
+  get weftd(): string[] {
+    return [
+      ...[process.execPath, weftdProgram, '--config', this.configFile],
+      ...['--state-dir', this.stateDir, '--socket', this.socket],
+    ];
+  }
+
+  /** Starts weftd and waits until it has settled; an object is written to its configuration first. */
+  async start(config?: Record<string, unknown> | string, options: StartOptions = {}): Promise<void> {
+    if (config !== undefined) this.configure(config);
+    const log = openSync(this.#logFile, 'a');
+    const child = this.namespace.start([...(options.wrapper ?? []), ...this.weftd], log);
+    closeSync(log);
+    this.#weftd = child;
+    await until(`weftd on ${this.name} is ready`, async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return 'ended' as const;
+      const { pid } = await this.status();
+      return pid === child.pid && ('ready' as const);
+    });
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Error(
+        `weftd on ${this.name} ended with status ${child.exitCode ?? child.signalCode}:\n${this.log}`,
+      );
+    }
+  }
+
+  /** Ends weftd as a service manager would and gives its exit status. */
+  async stop(): Promise<number | null> {
+    const child = this.#weftd;
+    if (child === undefined) return null;
+    await this.api.close();
+    await killed(child, 'SIGTERM');
+    this.#weftd = undefined;
+    return child.exitCode;
+  }
+
+  /** Ends weftd as a crash would. */
+  async kill(): Promise<void> {
+    await this.api.close();
+    if (this.#weftd !== undefined) await killed(this.#weftd);
+    this.#weftd = undefined;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.pid, signal);
+  }
+
+  /** What the CLI prints for a person; throws when its status is not 0. */
+  async weft(...words: string[]): Promise<string> {
+    const output = await this.tryWeft(words);
+    if (output.status !== 0) throw new CommandError(['weft', ...words], output, `status ${output.status}`);
+    return output.stdout;
+  }
+
+  /** Runs the CLI, whatever its status. */
+  tryWeft(words: readonly string[], options?: RunOptions): Promise<Output> {
+    return attempt([process.execPath, weftProgram, '--socket', this.socket, ...words], options);
+  }
+
+  /** What the CLI prints with --json. */
+  async weftJson<T>(...words: string[]): Promise<T> {
+    return JSON.parse(await this.weft('--json', ...words)) as T;
+  }
+
+  /** Attaches a guest to a network by `weft port add`. */
+  attach(
+    guest: Guest,
+    network: string,
+    { ifname = 'eth0', name, mac, addresses = [] }: AttachOptions = {},
+  ): Promise<Port> {
+    return this.weftJson<Port>(
+      ...['port', 'add', network, ifname, '--netns', guest.name],
+      ...(name === undefined ? [] : ['--name', name]),
+      ...(mac === undefined ? [] : ['--mac', mac]),
+      ...addresses.flatMap((address) => ['--address', address]),
+    );
+  }
+
+  status(): Promise<Status> {
+    return this.api.get<Status>('/v1/status');
+  }
+
+  networks(): Promise<Network[]> {
+    return this.api.list<Network>('/v1/networks');
+  }
+
+  ports(): Promise<Port[]> {
+    return this.api.list<Port>('/v1/ports');
+  }
+
+  peers(): Promise<Peer[]> {
+    return this.api.list<Peer>('/v1/peers');
+  }
+
+  fdb(): Promise<FdbEntry[]> {
+    return this.api.list<FdbEntry>('/v1/fdb');
+  }
+
+  /** How many frames were dropped for one reason. */
+  async dropped(reason: string): Promise<number> {
+    const drops = await this.api.list<Drop>('/v1/drops');
+    return drops.find((drop) => drop.reason === reason)?.count ?? 0;
+  }
+}

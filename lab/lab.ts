@@ -1,0 +1,149 @@
+/**
+ * A laboratory on one machine: hosts and container namespaces on an underlay, all of them network namespaces whose names begin with a
+ * prefix of this run. Nothing in the machine's own network namespace is touched, and everything goes away with {@link Lab.close}, on
+ * SIGINT, SIGTERM and SIGHUP, and at the next {@link Lab.open} when this process was killed.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Guest } from './guest.js';
+import { Host } from './host.js';
+import { KernelHost } from './kernel-host.js';
+import { Namespace, removeNamespace } from './namespace.js';
+
+const tag = 'weftlab';
+let opened = 0;
+
+export interface LabOptions {
+  /** Bytes of IP on the underlay. */
+  underlayMtu?: number;
+}
+
+export class Lab {
+  /** For state, sockets and logs of this run. */
+  readonly dir: string;
+  readonly #prefix: string;
+  readonly #mtu: number;
+  readonly #namespaces: Namespace[] = [];
+  readonly #hosts: Host[] = [];
+  #underlay: Namespace | undefined;
+  #addresses = 0;
+  #closing: Promise<void> | undefined;
+  #interrupted = false;
+  readonly #onSignal = (signal: NodeJS.Signals) => {
+    this.#interrupted = true;
+    this.close().finally(() => process.kill(process.pid, signal));
+  };
+
+  private constructor(dir: string, prefix: string, mtu: number) {
+    this.dir = dir;
+    this.#prefix = prefix;
+    this.#mtu = mtu;
+  }
+
+  /** Removes what dead runs left, then makes the underlay: a bridge in a namespace of its own. */
+  static async open({ underlayMtu = 1500 }: LabOptions = {}): Promise<Lab> {
+    await removeLeftovers();
+    opened += 1;
+    const dir = mkdtempSync(join(tmpdir(), `${tag}-`));
+    const prefix = `${tag}-${process.pid}-${opened}-`;
+    writeFileSync(
+      join(dir, 'owner'),
+      JSON.stringify({ pid: process.pid, started: startTime(process.pid), prefix }),
+    );
+    const lab = new Lab(dir, prefix, underlayMtu);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, lab.#onSignal);
+    const underlay = await lab.namespace('underlay');
+    await underlay.run(['sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=1']);
+    await underlay.ip('link', 'add', 'br0', 'type', 'bridge', 'forward_delay', '0');
+    await underlay.ip('link', 'set', 'br0', 'mtu', String(underlayMtu), 'up');
+    lab.#underlay = underlay;
+    return lab;
+  }
+
+  /** True when a signal is ending this lab: what fails from now on fails because of that. */
+  get interrupted(): boolean {
+    return this.#interrupted;
+  }
+
+  /** A bare namespace, on no network. */
+  async namespace(name: string): Promise<Namespace> {
+    if (this.#closing) throw new Error('the lab is closing');
+    const namespace = await Namespace.create(this.#prefix + name);
+    this.#namespaces.push(namespace);
+    return namespace;
+  }
+
+  /** A namespace that stands for a container: weft or a kernel host gives it its eth0. */
+  async guest(name: string): Promise<Guest> {
+    return new Guest(await this.namespace(name));
+  }
+
+  /** A host for one weftd, which is not started yet. */
+  async host(name: string): Promise<Host> {
+    const { namespace, ipv4, ipv6 } = await this.#machine(name);
+    const host = new Host(name, namespace, join(this.dir, name), ipv4, ipv6);
+    this.#hosts.push(host);
+    return host;
+  }
+
+  /** A host without weft, for the kernel's bridge and vxlan device. */
+  async kernelHost(name: string): Promise<KernelHost> {
+    const { namespace, ipv4, ipv6 } = await this.#machine(name);
+    return new KernelHost(namespace, ipv4, ipv6);
+  }
+
+  /** Kills what runs in this lab and removes every namespace and file of it. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #machine(name: string): Promise<{ namespace: Namespace; ipv4: string; ipv6: string }> {
+    const namespace = await this.namespace(name);
+    this.#addresses += 1;
+    const ipv4 = `10.77.0.${this.#addresses}`;
+    const ipv6 = `fd77::${this.#addresses.toString(16)}`;
+    const underlay = this.#underlay as Namespace;
+    await underlay.ip('link', 'add', name, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace.name);
+    await underlay.ip('link', 'set', name, 'mtu', String(this.#mtu), 'master', 'br0', 'up');
+    await namespace.ip('link', 'set', 'eth0', 'mtu', String(this.#mtu), 'up');
+    await namespace.ip('address', 'add', `${ipv4}/24`, 'dev', 'eth0');
+    await namespace.ip('address', 'add', `${ipv6}/64`, 'dev', 'eth0', 'nodad');
+    return { namespace, ipv4, ipv6 };
+  }
+
+  async #close(): Promise<void> {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, this.#onSignal);
+    await Promise.all(this.#hosts.map((host) => host.kill()));
+    await Promise.all(this.#namespaces.map((namespace) => namespace.remove()));
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** Removes the namespaces and files of runs whose process is gone. Runs of living processes are left alone. */
+export async function removeLeftovers(): Promise<void> {
+  for (const entry of readdirSync(tmpdir()).filter((name) => name.startsWith(`${tag}-`))) {
+    const dir = join(tmpdir(), entry);
+    let owner: { pid: number; started: string; prefix: string };
+    try {
+      owner = JSON.parse(readFileSync(join(dir, 'owner'), 'utf8'));
+    } catch {
+      continue;
+    }
+    if (startTime(owner.pid) === owner.started) continue;
+    const names = readdirSync('/run/netns').filter((name) => name.startsWith(owner.prefix));
+    for (const name of names) await removeNamespace(name);
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** When a process started, in clock ticks since boot: with its PID the identity of a process. */
+function startTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,200 @@
+/** The daemon's REST API over its unix socket. What answers there is checked before it is believed. */
+import type { Client, Dispatcher } from 'undici';
+import { WeftError } from '../errors.js';
+import { type FailureBody, RemoteError } from './failure.js';
+import type { Limits } from './io.js';
+
+type Query = Readonly<Record<string, string | number | undefined>>;
+
+/**
+ * Opened by the first request; `close` lets the process end.
+ * Every method throws WeftError (WEFT_UNREACHABLE, WEFT_SOCKET_DENIED) or RemoteError (an error that the daemon answered).
+ */
+export class ApiClient {
+  readonly #socket: string;
+  readonly #limits: Limits;
+  #client: Client | undefined;
+
+  constructor(socket: string, limits: Limits) {
+    this.#socket = socket;
+    this.#limits = limits;
+  }
+
+  /** A resource that is one object. The shape is the caller's claim; only "an object" is checked. */
+  async get<T extends object>(path: string): Promise<T> {
+    return this.#object<T>(await this.#exchange('GET', path));
+  }
+
+  /** A resource that is a list. */
+  async list<T extends object>(path: string, query: Query = {}): Promise<T[]> {
+    const value = parseJson(await this.#exchange('GET', path + search(query)));
+    if (!Array.isArray(value) || !value.every((item) => typeof item === 'object' && item !== null)) {
+      throw this.#unreachable('its answer is not the list that the API promises');
+    }
+    return value as T[];
+  }
+
+  async post<T extends object>(path: string, body: object = {}): Promise<T> {
+    return this.#object<T>(await this.#exchange('POST', path, body));
+  }
+
+  /** A request whose answer carries nothing that is wanted. */
+  async send(
+    method: 'POST' | 'DELETE',
+    path: string,
+    options: { query?: Query; body?: object } = {},
+  ): Promise<void> {
+    await this.#exchange(method, path + search(options.query ?? {}), options.body);
+  }
+
+  /** The lines of a newline-delimited stream, without the blank ones, until the signal aborts. Throws when the daemon ends it. */
+  async *lines(path: string, signal: AbortSignal): AsyncGenerator<string> {
+    try {
+      const answer = await this.#request('GET', path, undefined, signal, this.#limits.silence);
+      if (answer.statusCode >= 400) throw this.#refusal(answer.statusCode, await this.#text(answer));
+      const decoder = new TextDecoder();
+      let rest = '';
+      for await (const chunk of answer.body) {
+        const parts = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n');
+        rest = parts.pop() ?? '';
+        if (rest.length > this.#limits.line) throw this.#unreachable('it sends a line without end');
+        yield* parts.filter((line) => line.trim() !== '');
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      throw this.#translate(error);
+    }
+    if (!signal.aborted) throw this.#unreachable('it ended the stream');
+  }
+
+  async close(): Promise<void> {
+    await this.#client?.destroy();
+    this.#client = undefined;
+  }
+
+  async #exchange(method: Dispatcher.HttpMethod, path: string, body?: object): Promise<string> {
+    const deadline = AbortSignal.timeout(this.#limits.response);
+    try {
+      const answer = await this.#request(method, path, body, deadline, this.#limits.response);
+      const text = await this.#text(answer);
+      if (answer.statusCode < 200 || answer.statusCode >= 300) throw this.#refusal(answer.statusCode, text);
+      return text;
+    } catch (error) {
+      throw this.#translate(error);
+    }
+  }
+
+  async #request(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    body: object | undefined,
+    signal: AbortSignal,
+    silence: number,
+  ): Promise<Dispatcher.ResponseData> {
+    const client = await this.#open();
+    return client.request({
+      method,
+      path,
+      signal,
+      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      body: body === undefined ? null : JSON.stringify(body),
+      headersTimeout: this.#limits.response,
+      bodyTimeout: silence,
+    });
+  }
+
+  /** undici takes longer to load than everything else together, so that --help and usage errors do without it. */
+  async #open(): Promise<Client> {
+    if (this.#client === undefined) {
+      const undici = await import('undici');
+      const connect = { socketPath: this.#socket, timeout: this.#limits.connect };
+      this.#client = new undici.Client('http://weft', { connect });
+    }
+    return this.#client;
+  }
+
+  async #text(answer: Dispatcher.ResponseData): Promise<string> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of answer.body) {
+      const bytes = chunk as Uint8Array;
+      size += bytes.length;
+      if (size > this.#limits.answer)
+        throw this.#unreachable(`its answer is larger than ${this.#limits.answer} bytes`);
+      chunks.push(bytes);
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  }
+
+  #object<T extends object>(text: string): T {
+    const value = parseJson(text);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw this.#unreachable('its answer is not the object that the API promises');
+    }
+    return value as T;
+  }
+
+  #refusal(status: number, text: string): Error {
+    const body = toFailureBody(parseJson(text));
+    return body === null
+      ? this.#unreachable(`it answered HTTP ${status} without saying why`)
+      : new RemoteError(status, body);
+  }
+
+  #unreachable(reason: string, cause?: unknown): WeftError {
+    return new WeftError('WEFT_UNREACHABLE', { socket: this.#socket, reason }, { cause });
+  }
+
+  #translate(error: unknown): Error {
+    if (error instanceof WeftError || error instanceof RemoteError) return error;
+    const code = (error as { code?: unknown }).code;
+    if (code === 'EACCES' || code === 'EPERM') {
+      return new WeftError('WEFT_SOCKET_DENIED', { socket: this.#socket }, { cause: error });
+    }
+    return this.#unreachable(this.#reason(error as Error, code), error);
+  }
+
+  #reason(error: Error, code: unknown): string {
+    if (code === 'ENOENT') return 'there is no such socket';
+    if (code === 'ECONNREFUSED') return 'nothing listens on it';
+    if (code === 'ENOTSOCK') return 'it is not a socket';
+    if (code === 'UND_ERR_CONNECT_TIMEOUT') return `no connection within ${seconds(this.#limits.connect)}`;
+    if (code === 'UND_ERR_BODY_TIMEOUT') return 'it fell silent in the middle of its answer';
+    if (error.name === 'TimeoutError' || code === 'UND_ERR_HEADERS_TIMEOUT')
+      return `no answer within ${seconds(this.#limits.response)}`;
+    if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE')
+      return 'it closed the connection without an answer';
+    if (typeof code === 'string' && code.startsWith('HPE_')) return 'what answers does not speak HTTP';
+    return error.message;
+  }
+}
+
+function seconds(milliseconds: number): string {
+  return `${milliseconds / 1000} s`;
+}
+
+function search(query: Query): string {
+  const parameters = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== undefined) parameters.set(key, String(value));
+  }
+  return parameters.size === 0 ? '' : `?${parameters}`;
+}
+
+/** undefined when it is no JSON, which no caller takes for an answer. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function toFailureBody(value: unknown): FailureBody | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { code, message, remedy, details } = value as Partial<Record<keyof FailureBody, unknown>>;
+  if (typeof code !== 'string' || typeof message !== 'string' || typeof remedy !== 'string') return null;
+  const entries = typeof details === 'object' && details !== null ? Object.entries(details) : [];
+  const plain = entries.filter(([, item]) => typeof item === 'string' || typeof item === 'number');
+  return { code, message, remedy, details: Object.fromEntries(plain) as FailureBody['details'] };
+}

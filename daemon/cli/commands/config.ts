@@ -1,0 +1,39 @@
+/** `weft config`. It works on a file and needs no daemon. */
+import { defineCommand, type Group } from '../command.js';
+import { printable } from '../text.js';
+
+const check = defineCommand({
+  syntax: 'check <file>',
+  describe:
+    'Check a configuration file without a daemon. ' +
+    'Every mistake is named with file, line, column, key, and what was expected. ' +
+    'Exit status 2 when there is one, 1 when the file cannot be read.',
+  positionals: {
+    file: { type: 'string', describe: 'The file, for example /etc/weft/weft.yaml', demandOption: true },
+  },
+  options: {
+    print: { type: 'boolean', describe: 'Print every value in force and where it comes from [default: off]' },
+  },
+  examples: [
+    ['config check weft.yaml', 'before "weft reload"'],
+    ['config check weft.yaml --print', 'with the defaults of what the file does not say'],
+  ],
+  async run(args, context) {
+    const [{ loadConfig }, { configValues, describeConfig }] = await Promise.all([
+      import('../../config/load.js'),
+      import('../../config/describe.js'),
+    ]);
+    const loaded = loadConfig(args.file, false);
+    const result = {
+      file: args.file,
+      ok: true,
+      ...(args.print === true ? { values: configValues(loaded) } : {}),
+    };
+    await context.show(result, ({ file }) => {
+      const values = args.print === true ? describeConfig(loaded).split('\n').map(printable).join('\n') : '';
+      return `${file}: ok\n${values}`;
+    });
+  },
+});
+
+export const config: Group = { name: 'config', describe: 'Check configuration files.', commands: [check] };

@@ -1,0 +1,149 @@
+/** `weft peer`. */
+import type { Peer, PeerCreate } from '../../api/schema.js';
+import { peerAddress, segment, wholeNumber } from '../arguments.js';
+import { defineCommand, type Group } from '../command.js';
+import { counterProperties } from '../counters.js';
+import { isRemote, usageError } from '../failure.js';
+import { block, table } from '../layout.js';
+import { duration } from '../text.js';
+
+const ref = { type: 'string', describe: 'ID or address of the peer', demandOption: true } as const;
+
+const add = defineCommand({
+  syntax: 'add <address>',
+  describe:
+    'Add a peer: another host whose VTEP takes part in every network. ' +
+    'A weftd, a Linux vxlan device and Open vSwitch are peers alike. Add each host to the others too.',
+  positionals: {
+    address: {
+      type: 'string',
+      describe: 'IPv4 address, IPv6 address or host name, with a port as 10.0.0.2:4789 or [fd00::2]:4789',
+      demandOption: true,
+    },
+  },
+  options: {
+    port: {
+      type: 'string',
+      describe: 'UDP port of its VTEP, 1 to 65535 [default: underlay.port, which is 4789]',
+    },
+    checksum: {
+      type: 'string',
+      choices: ['full', 'zero'],
+      describe: 'Outer UDP checksum: "zero" for receivers that refuse unfinished ones [default: full]',
+    },
+    offload: {
+      type: 'string',
+      choices: ['auto', 'off'],
+      describe: 'UDP_SEGMENT towards this peer: "off" sends every datagram by itself [default: auto]',
+    },
+  },
+  examples: [
+    ['peer add 10.99.0.2', 'a host on the usual port'],
+    ['peer add [fd00::2]:8472', 'over IPv6, on the port that Linux took before 4789 was assigned'],
+    ['peer add ovs.example --checksum zero --offload off', 'Open vSwitch over AF_PACKET'],
+  ],
+  async run(args, context) {
+    const { address, port } = peerAddress(args.address);
+    const body: PeerCreate = { address };
+    if (args.port !== undefined) {
+      if (port !== null) throw usageError('the port is given twice, in <address> and with --port');
+      body.port = wholeNumber('--port', args.port, 1, 65535);
+    } else if (port !== null) {
+      body.port = port;
+    }
+    if (args.checksum !== undefined) body.checksum = args.checksum;
+    if (args.offload !== undefined) body.offload = args.offload;
+    await context.show(await context.api.post<Peer>('/v1/peers', body), (peer) => {
+      const reason = peer.reason === null ? '' : ` (${peer.reason})`;
+      return `Peer ${peer.id} (${peer.address}, UDP port ${peer.port}) is added and ${peer.state}${reason}.\n`;
+    });
+  },
+});
+
+const ls = defineCommand({
+  syntax: 'ls',
+  describe: 'List the peers. IDLE is the time since the last datagram from there.',
+  examples: [['peer ls', 'one line a peer']],
+  async run(_args, context) {
+    const peers = await context.api.list<Peer>('/v1/peers');
+    await context.showList(peers, 'There are no peers.', (rows) =>
+      table(
+        rows,
+        [
+          { header: 'ID', cell: (row) => row.id },
+          { header: 'ADDRESS', cell: (row) => row.address },
+          { header: 'PORT', cell: (row) => String(row.port), right: true },
+          {
+            header: 'PATH-MTU',
+            cell: (row) => (row.pathMtu === null ? '-' : String(row.pathMtu)),
+            right: true,
+          },
+          { header: 'IDLE', cell: idle, right: true },
+          { header: 'ORIGIN', cell: (row) => row.owner.kind },
+          {
+            header: 'STATE',
+            cell: (row) => (row.reason === null ? row.state : `${row.state}: ${row.reason}`),
+          },
+        ],
+        context,
+      ),
+    );
+  },
+});
+
+const inspect = defineCommand({
+  syntax: 'inspect <ref>',
+  describe: 'Show one peer with its counters.',
+  positionals: { ref },
+  examples: [['peer inspect 10.99.0.2', 'by address']],
+  async run(args, context) {
+    await context.show(await context.api.get<Peer>(`/v1/peers/${segment('<ref>', args.ref)}`), (peer) =>
+      block([
+        ['ID', peer.id],
+        ['Address', peer.address],
+        ['Endpoint', peer.endpoint ?? 'unresolved'],
+        ['UDP port', String(peer.port)],
+        ['Checksum', peer.checksum],
+        [
+          'Offload',
+          peer.offloadDisabled === null ? peer.offload : `${peer.offload}, not used: ${peer.offloadDisabled}`,
+        ],
+        ['Path MTU', peer.pathMtu === null ? 'unknown' : `${peer.pathMtu} bytes`],
+        ['Origin', `${peer.owner.kind} ${peer.owner.ref}`],
+        ['State', peer.reason === null ? peer.state : `${peer.state} (${peer.reason})`],
+        ['Idle', idle(peer)],
+        ...counterProperties(peer.counters),
+      ]),
+    );
+  },
+});
+
+const rm = defineCommand({
+  syntax: 'rm <ref>',
+  describe: 'Remove a peer. What was learned from it is forgotten.',
+  positionals: { ref },
+  options: {
+    'if-exists': { type: 'boolean', describe: 'Succeed when there is no such peer [default: off]' },
+  },
+  examples: [['peer rm 10.99.0.2', 'by address']],
+  async run(args, context) {
+    try {
+      await context.api.send('DELETE', `/v1/peers/${segment('<ref>', args.ref)}`);
+    } catch (error) {
+      if (args['if-exists'] !== true || !isRemote(error, ['WEFT_PEER_NOT_FOUND'])) throw error;
+      context.say(`There is no peer "${args.ref}".`);
+      return;
+    }
+    context.say(`Peer ${args.ref} is removed.`);
+  },
+});
+
+function idle(peer: Peer): string {
+  return peer.idle === null ? 'never heard' : duration(peer.idle);
+}
+
+export const peer: Group = {
+  name: 'peer',
+  describe: 'Add, list, inspect and remove peers: the VTEPs of other hosts.',
+  commands: [add, ls, inspect, rm],
+};

@@ -1,0 +1,62 @@
+/** `weft status`. */
+import type { Finding, Status } from '../../api/schema.js';
+import { defineCommand } from '../command.js';
+import { block } from '../layout.js';
+import { count, duration, plural } from '../text.js';
+
+export const status = defineCommand({
+  syntax: 'status',
+  describe:
+    'Show what this host does and what is wrong with it. ' +
+    'Counts are wire frames since the daemon started: every received one was unicast, flooded, consumed or dropped; ' +
+    'every queued one was sent or dropped.',
+  examples: [
+    ['status', 'the whole picture, findings with their remedies last'],
+    ['--json status | jq .findings', 'the findings for a script'],
+  ],
+  async run(_args, context) {
+    await context.show(await context.api.get<Status>('/v1/status'), render);
+  },
+});
+
+function render(status: Status): string {
+  const { underlay, offloads, frames } = status;
+  const uptime = duration((Date.now() - Date.parse(status.startedAt)) / 1000);
+  const text = block([
+    ['Host', `${status.host.name} (${status.host.id})`],
+    ['Daemon', `weft ${status.version}, PID ${status.pid}, up ${uptime}`],
+    ['Kernel', status.kernel],
+    ['Config', status.config ?? 'none'],
+    [
+      'Underlay',
+      `${underlay.addresses.join(', ') || 'no address'}, UDP port ${underlay.port}, ${withReason(underlay)}`,
+    ],
+    [
+      'Offloads',
+      `tso ${offloads.tso}, uso ${offloads.uso}, udp_gso ${offloads.udpGso}, udp_gro ${offloads.udpGro}`,
+    ],
+    ['Networks', count(status.networks)],
+    ['Ports', `${count(status.ports.total)}, ${count(status.ports.up)} up`],
+    ['Peers', `${count(status.peers.total)}, ${count(status.peers.active)} active`],
+    ['FDB', `${count(status.fdb.learned)} learned, ${count(status.fdb.declared)} declared`],
+    [
+      'Received',
+      `${plural(frames.received, 'frame')}: ${count(frames.unicast)} unicast, ${count(frames.flooded)} flooded, ` +
+        `${count(frames.consumed)} consumed, ${count(frames.dropped)} dropped`,
+    ],
+    [
+      'Queued',
+      `${plural(frames.queued, 'frame')}: ${count(frames.sent)} sent, ${count(frames.droppedEgress)} dropped`,
+    ],
+    ['Findings', status.findings.length === 0 ? 'none' : count(status.findings.length)],
+  ]);
+  return text + status.findings.map(renderFinding).join('');
+}
+
+function withReason(part: { state: string; reason: string | null }): string {
+  return part.reason === null ? part.state : `${part.state} (${part.reason})`;
+}
+
+function renderFinding(finding: Finding): string {
+  return `\n${finding.severity} ${finding.code}: ${finding.object}, since ${finding.since}\n  ${finding.message}\n  ${finding.remedy}\n`;
+}

@@ -1,0 +1,48 @@
+/** How a command fails: one text, one JSON body and one exit status, whether the mistake was found here or by the daemon. */
+import { type ErrorCode, type ErrorDetails, errorTable, WeftError } from '../errors.js';
+
+/** The shape of ErrorSchema. The code is any string: a newer daemon may know more of them. */
+export interface FailureBody {
+  code: string;
+  message: string;
+  remedy: string;
+  details: ErrorDetails;
+}
+
+/** An error that the daemon answered. */
+export class RemoteError extends Error {
+  override readonly name = 'RemoteError';
+  readonly body: FailureBody;
+  readonly exit: number;
+
+  constructor(status: number, body: FailureBody) {
+    super(body.message);
+    this.body = body;
+    this.exit = Object.hasOwn(errorTable, body.code)
+      ? errorTable[body.code as ErrorCode].exit
+      : exitOfStatus(status);
+  }
+}
+
+function exitOfStatus(status: number): number {
+  if (status === 400) return 2;
+  if (status === 404) return 4;
+  return status === 409 ? 5 : 1;
+}
+
+export function usageError(reason: string): WeftError {
+  return new WeftError('WEFT_USAGE', { reason });
+}
+
+/** What anything that was thrown comes to; what is not meant for people is a defect. */
+export function toFailure(thrown: unknown): { body: FailureBody; exit: number } {
+  if (thrown instanceof RemoteError) return { body: thrown.body, exit: thrown.exit };
+  if (thrown instanceof WeftError) return { body: thrown.toBody(), exit: thrown.exit };
+  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  return toFailure(new WeftError('WEFT_INTERNAL', { reason }));
+}
+
+/** True when the daemon answered one of these codes. */
+export function isRemote(thrown: unknown, codes: readonly ErrorCode[]): boolean {
+  return thrown instanceof RemoteError && (codes as readonly string[]).includes(thrown.body.code);
+}

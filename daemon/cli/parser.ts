@@ -1,0 +1,158 @@
+/** From words to a command to run. yargs only parses here: nothing runs before all of the line was understood. */
+import yargs, { type Argv } from 'yargs';
+import { clientVersion } from './client_version.js';
+import { type Command, type Group, summary } from './command.js';
+import { usageError } from './failure.js';
+import { nearest } from './suggestion.js';
+import { commandTree, isGroup } from './tree.js';
+
+export const defaultSocket = '/run/weft/weft.sock';
+export const completionCommand = 'completion';
+
+const globalOptions = ['socket', 'json', 'help', 'version'];
+
+const exitStatus = `Exit status:
+  0  done
+  1  failed
+  2  usage: a mistake in the arguments or in a configuration file
+  3  the daemon cannot be reached
+  4  not found
+  5  conflict: it exists already, is in use, or belongs to another origin
+
+Environment:
+  WEFT_SOCKET  the daemon's socket, where --socket does not name one
+  NO_COLOR     no bold headers
+
+With --json, errors are one JSON document on standard error: code, message, remedy, details.`;
+
+export type Parsed =
+  /** Help, version or a completion script. */
+  | { kind: 'text'; text: string }
+  | { kind: 'command'; command: Command; args: Readonly<Record<string, unknown>> };
+
+/** Throws WEFT_USAGE. `columns` is the width of the help. */
+export async function parse(argv: readonly string[], columns: number): Promise<Parsed> {
+  let chosen: { command: Command; args: Record<string, unknown> } | undefined;
+  // What the line was understood to be so far; yargs builds a command when it meets its name.
+  let place: Place = { path: [], entries: commandTree, command: null };
+  let text = '';
+
+  const addCommand = (parser: Argv, command: Command, path: readonly string[]): void => {
+    parser.command(
+      command.syntax,
+      summary(command.describe),
+      (own) => {
+        place = { path: [...path, command.name], entries: [], command };
+        return command.build(own).usage(`$0 ${[...path, command.syntax].join(' ')}\n\n${command.describe}`);
+      },
+      (args) => {
+        chosen = { command, args };
+      },
+    );
+  };
+  const addGroup = (parser: Argv, group: Group): void => {
+    parser.command(group.name, summary(group.describe), (own) => {
+      place = { path: [group.name], entries: group.commands, command: null };
+      for (const command of group.commands) addCommand(own, command, [group.name]);
+      return own
+        .usage(`$0 ${group.name} <command>\n\n${group.describe}`)
+        .demandCommand(1, whichCommand(place));
+    });
+  };
+
+  const parser = yargs([], undefined)
+    .scriptName('weft')
+    .locale('en')
+    .exitProcess(false)
+    .parserConfiguration({
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'greedy-arrays': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+    })
+    .usage(
+      '$0 [--socket PATH] [--json] <command>\n\nNetworks of containers on many hosts: a client of weftd.',
+    )
+    .option('socket', {
+      type: 'string',
+      requiresArg: true,
+      describe: `The daemon's socket [default: WEFT_SOCKET, else ${defaultSocket}]`,
+    })
+    .option('json', { type: 'boolean', describe: "Print the API's JSON [default: off]" })
+    .group(globalOptions, 'Global options:')
+    .demandCommand(1, whichCommand(place))
+    .strict()
+    .help()
+    .version(`weft ${clientVersion()}`)
+    .example('$0 network create blue --subnet 10.42.0.0/24', 'the same on every host')
+    .example('$0 port add blue --netns c1 --address 10.42.0.2/24', 'attach the namespace c1')
+    .example('$0 peer add 10.99.0.2', 'the other host')
+    .epilogue(exitStatus)
+    .wrap(columns)
+    .fail((message, error) => {
+      throw message ? usageError(explain(message, argv, place)) : error;
+    });
+  for (const entry of commandTree) {
+    if (isGroup(entry)) addGroup(parser, entry);
+    else addCommand(parser, entry, []);
+  }
+  parser.completion(
+    completionCommand,
+    'Print a script that completes commands in bash, or in zsh when SHELL is zsh.',
+  );
+
+  await parser.parseAsync([...argv], {}, (_error, _args, output) => {
+    text = output;
+  });
+  if (text !== '' || chosen === undefined) return { kind: 'text', text: `${text}\n` };
+  return { kind: 'command', ...chosen };
+}
+
+interface Place {
+  path: readonly string[];
+  entries: readonly (Command | Group)[];
+  command: Command | null;
+}
+
+function whichCommand({ path, entries }: Place): string {
+  const names = entries.map((entry) => entry.name);
+  return `${path.length === 0 ? 'a command is needed' : `"${path.join(' ')}" needs a command`}: ${names.join(', ')}`;
+}
+
+/** yargs's complaint in the words of this command line. */
+function explain(message: string, argv: readonly string[], place: Place): string {
+  const required = place.command?.required ?? [];
+  const [, unknown] = /^Unknown (?:argument|command)s?: (.*)$/s.exec(message) ?? [];
+  if (unknown !== undefined) return explainUnknown(unknown.split(', ')[0] ?? unknown, argv, place);
+
+  const [, given] = /^Not enough non-option arguments: got (\d+)/.exec(message) ?? [];
+  if (given !== undefined) {
+    const missing = required.slice(Number(given)).map((name) => `<${name}>`);
+    return `"${place.path.join(' ')}" needs ${missing.join(' and ') || 'more arguments'}`;
+  }
+
+  const [, hungry] = /^Not enough arguments following: (\S+)/.exec(message) ?? [];
+  if (hungry !== undefined) return `--${hungry} needs a value`;
+
+  const [, option, value, choices] = /Argument: (\S+), Given: "(.*)", Choices: (.*)$/s.exec(message) ?? [];
+  if (option !== undefined)
+    return `--${option}: expected ${choices?.replaceAll(', ', ' or ')}, got "${value}"`;
+  return message.trim();
+}
+
+function explainUnknown(word: string, argv: readonly string[], place: Place): string {
+  const isOption = argv.some(
+    (item) => item === `--${word}` || item.startsWith(`--${word}=`) || item === `-${word}`,
+  );
+  const names = isOption
+    ? [...(place.command?.options ?? []), ...globalOptions]
+    : [...place.entries.map((entry) => entry.name), ...(place.path.length === 0 ? [completionCommand] : [])];
+  const near = nearest(word, names);
+  const hint = near === null ? '' : `; did you mean "${isOption ? '--' : ''}${near}"?`;
+  const where = place.path.length === 0 ? '' : ` for "${place.path.join(' ')}"`;
+  if (isOption) return `there is no option "${word.length === 1 ? '-' : '--'}${word}"${where}${hint}`;
+  if (place.command !== null) return `"${word}" is one argument too many${where}`;
+  return `there is no command "${[...place.path, word].join(' ')}"${hint || `; ${whichCommand(place)}`}`;
+}

@@ -1,0 +1,45 @@
+/** One run of the command line, from its words to its exit status. */
+import { ApiClient } from './client.js';
+import { Context } from './context.js';
+import { toFailure } from './failure.js';
+import { defaultLimits, type Io, type Limits } from './io.js';
+import { defaultSocket, parse } from './parser.js';
+import { printable } from './text.js';
+
+/** `argv` is without node and script. Resolves to the exit status and never rejects; all output goes to `io`. */
+export async function run(argv: readonly string[], io: Io, limits: Limits = defaultLimits): Promise<number> {
+  let api: ApiClient | undefined;
+  try {
+    const parsed = await parse(argv, Math.min(io.stdout.columns ?? 100, 100));
+    if (parsed.kind === 'text') {
+      io.stdout.write(parsed.text);
+      return 0;
+    }
+    const { command, args } = parsed;
+    const socket =
+      typeof args.socket === 'string' && args.socket !== ''
+        ? args.socket
+        : io.env.WEFT_SOCKET || defaultSocket;
+    api = new ApiClient(socket, limits);
+    await command.run(args, new Context({ api, io, json: args.json === true, limits }));
+    return 0;
+  } catch (error) {
+    const { body, exit } = toFailure(error);
+    io.stderr.write(wantsJson(argv) ? `${JSON.stringify(body, null, 2)}\n` : failureText(body));
+    return exit;
+  } finally {
+    await api?.close();
+  }
+}
+
+/** Asked of the words themselves, because a line that cannot be parsed has errors too. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return (end === -1 ? argv : argv.slice(0, end)).includes('--json');
+}
+
+/** The lists of mistakes that WEFT_CONFIG carries keep their line breaks. */
+function failureText({ code, message, remedy }: { code: string; message: string; remedy: string }): string {
+  const lines = `weft: ${message.trimEnd()} (${code}). ${remedy}`.split('\n');
+  return `${lines.map(printable).join('\n')}\n`;
+}

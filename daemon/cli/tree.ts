@@ -1,0 +1,29 @@
+/** All commands. `completion` is yargs's own and stands in parser.ts. */
+import type { Command, Group } from './command.js';
+import { config } from './commands/config.js';
+import { drops } from './commands/drops.js';
+import { events } from './commands/events.js';
+import { fdb } from './commands/fdb.js';
+import { network } from './commands/network.js';
+import { peer } from './commands/peer.js';
+import { port } from './commands/port.js';
+import { reload } from './commands/reload.js';
+import { status } from './commands/status.js';
+import { version } from './commands/version.js';
+
+export const commandTree: readonly (Command | Group)[] = [
+  status,
+  network,
+  port,
+  peer,
+  fdb,
+  drops,
+  events,
+  config,
+  reload,
+  version,
+];
+
+export function isGroup(entry: Command | Group): entry is Group {
+  return 'commands' in entry;
+}

@@ -1,6 +1,31 @@
 // The MAC table (forwarding database) of all networks of this host.
 //
-// ESSAY to be completed with the implementation: layout, who may write, what readers may see, eviction, ageing, flush.
+// Layout. A hash table of cache-line buckets (mac_table.h): 8 bytes of key (network, MAC) and 8 of value (where, age,
+// generations) an entry. It starts with 1,024 slots and doubles as needed up to what `capacity` demands: 20 bytes a slot,
+// which are at most three quarters full at `capacity`, and 32 bytes of books (ledger.h) an entry that was ever there.
+// Destination indexes are the engine's; the FDB knows nothing about ports, peers or sockets.
+//
+// Who may do what. Readers take no lock, never wait, and never miss an entry because it is being moved or the table grows.
+// All writers share one spin lock. A worker that learns only tries it, and only when there is something to write: a frame
+// from a MAC that was seen in this second at this place writes nothing. The longest anybody holds the lock is sweep() while
+// it doubles the table (100 ms for a million entries; learn() answers `busy`, readers do not notice). A worker doubles only
+// small tables itself, so somebody must call sweep().
+//
+// Ageing. Every owner (a destination in a network) keeps its learned entries in the order of their last frame, to the
+// second; sweep() looks at the oldest of each owner. Nothing ever walks the table.
+//
+// Limits. A port at `limit_per_port` learns no more and keeps what it has. In a network at `limit` the owner with the most
+// learned entries gives up its least recently used one, unless the one that asks has as many or would have: then that one
+// gives up its own. So a flood evicts nobody but itself once it is the largest. At `capacity` the same rule is applied among
+// networks first. Declared entries count against `capacity` only and are never evicted.
+//
+// Moves. Among learned entries the newest place wins. Move number `move_count` within `move_window` seconds of the first one
+// is carried out and freezes the MAC where it now is, for `move_freeze` seconds (RFC 7432, 15.1, has this rule and the
+// defaults 5 and 180). The history is kept for 1,024 MACs at most, those that move the most.
+//
+// Flush. Each destination and each network has an 8-bit generation, and an entry carries those it was made with. Counting
+// one up makes all its entries invisible at once; sweep() reclaims them, as does whoever needs the room first. Before a
+// generation could come round to the same number, the flush that would bring it there reclaims everything first.
 #pragma once
 
 #include <atomic>
@@ -39,10 +64,10 @@ struct Destination {
 using Seconds = uint32_t;
 
 struct FdbNetworkLimits {
-  Seconds age = 300;
+  Seconds age = 300;              // 0: learned entries do not age
   uint32_t limit = 65536;         // learned entries of the network
   uint32_t limit_per_port = 1024; // learned entries of one port; peers are bounded by `limit` alone
-  uint32_t move_count = 5;        // so many moves ...
+  uint32_t move_count = 5;        // so many moves (0: no damping) ...
   Seconds move_window = 180;      // ... within so long ...
   Seconds move_freeze = 60;       // ... keep the MAC where it is for so long
 };
@@ -52,11 +77,11 @@ enum class LearnResult : uint8_t {
   learned,          // new
   moved,            // was elsewhere
   frozen,           // moves too often: the entry stays where it is (this frame asked to move it)
-  froze,            // this very move started the freeze
+  froze,            // moved, and this very move started the freeze
   declared_elsewhere,  // a declared entry says otherwise: the caller drops the frame
   port_full,        // the port has its limit: forwarded, not learned
   network_full,     // nothing could be evicted: forwarded, not learned
-  busy,             // another writer holds the table: the next frame will do
+  busy,             // another writer holds the table, or it waits for sweep() to double it: the next frame will do
 };
 
 // An entry as `weft fdb ls` shows it.
@@ -76,7 +101,7 @@ struct FdbCounters {
 class Fdb {
  public:
   // `seed` keys the hash: random per boot, so that nobody outside can aim MACs at one bucket. `capacity` bounds all entries of
-  // all networks together, and with them the memory.
+  // all networks together, and with them the memory; it is clamped to 1 .. 2^26. Throws std::bad_alloc.
   struct Seed { uint64_t a, b; };
   Fdb(Seed seed, uint32_t capacity);
   ~Fdb();
@@ -87,26 +112,32 @@ class Fdb {
   std::optional<Destination> find(NetworkIndex network, Mac mac) const;
   void prefetch(NetworkIndex network, Mac mac) const;
 
-  // ---- learning: a worker, once per received frame; O(1), no allocation except when the table grows ---------------------
+  // ---- learning: a worker, once per received frame; O(1), no allocation except when the table or an owner list grows ------
+  // The caller has dropped frames whose source is a group address or zero. O(log owners of the network) when an entry is new or
+  // moves. An index of kMaxNetworks or more is `network_full` here, and a miss, false or no-op everywhere else.
   LearnResult learn(NetworkIndex network, Mac mac, Destination where, Seconds now);
 
   // ---- control: any thread; takes the writer's lock ----------------------------------------------------------------------
+  // Limits that are lowered below what is there are enforced by sweep() (limit_per_port: by ageing). Survive flush_network().
   void set_limits(NetworkIndex network, const FdbNetworkLimits& limits);
-  // A declared entry replaces a learned one and never ages. False when the table is full.
+  // A declared entry replaces a learned or another declared one and never ages. False when the table is full of declared ones.
   bool declare(NetworkIndex network, Mac mac, Destination where);
   // Removes one entry, learned or declared. False when there is none.
   bool remove(NetworkIndex network, Mac mac);
-  // O(1): all entries (flush_learned keeps declared ones and may walk) stop being found at once; memory follows by sweep().
+  // O(1) in entries, O(owners) in the networks of the destination or owners of the network: all of them stop being found at
+  // once; memory follows by sweep(). flush_learned keeps declared entries and is O(entries flushed).
   void flush_destination(Destination where);  // before its index is reused: declared entries go too
   void flush_network(NetworkIndex network);   // before its index is reused: declared entries go too
   void flush_learned(std::optional<NetworkIndex> network);
   // Ages and reclaims a bounded part of the table; a full turn takes at most a few seconds when called every 50 ms or so.
   void sweep(Seconds now);
+  // In no particular order.
   std::vector<FdbEntry> dump(std::optional<NetworkIndex> network, Seconds now, size_t limit) const;
   // Live entries of a network: {learned, declared}.
   struct Count { uint32_t learned, declared; };
   Count count(NetworkIndex network) const;
   FdbCounters counters() const;
+  // What is resident at most, not counting an index table of 0.5 MiB of which only touched pages are.
   size_t memory_bytes() const;
 
  private:

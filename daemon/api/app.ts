@@ -1,0 +1,152 @@
+/** The REST API: each route translates, calls the intent or a view, and answers. Its OpenAPI comes from schema.ts. */
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { HttpBindings } from '@hono/node-server';
+import type { Context } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { Logger } from 'pino';
+import { WeftError } from '../errors.js';
+import type { EntryIntent } from '../intent/entries.js';
+import type { NetworkIntent } from '../intent/networks.js';
+import type { PeerIntent } from '../intent/peers.js';
+import type { PortIntent } from '../intent/ports.js';
+import type { ReloadIntent } from '../intent/reload.js';
+import type { Owner } from '../model/objects.js';
+import type { Catalog } from '../state/catalog.js';
+import type { EventBus } from '../telemetry/events.js';
+import type { HealthMonitor } from '../telemetry/health.js';
+import { streamEvents } from './event-stream.js';
+import * as routes from './routes.js';
+import type { Identity, Views } from './views.js';
+
+export interface ApiParts {
+  views: Views;
+  catalog: Catalog;
+  networks: NetworkIntent;
+  ports: PortIntent;
+  peers: PeerIntent;
+  entries: EntryIntent;
+  reload: ReloadIntent;
+  events: EventBus;
+  health: HealthMonitor;
+  identity: Identity;
+  log: Logger;
+  /** PID at the other end of the connection that carries the request; null when it cannot be told. */
+  callerOf(bindings: HttpBindings | undefined): number | null;
+}
+
+type Env = { Bindings: HttpBindings };
+
+/** Bytes of a request body. */
+const largestBody = 256 * 1024;
+const mostEntries = 1_000_000;
+
+const owner: Owner = { kind: 'api', ref: 'weft' };
+
+export function createApp(parts: ApiParts): OpenAPIHono<Env> {
+  const app = new OpenAPIHono<Env>({
+    defaultHook: (result) => {
+      if (result.success) return;
+      const [issue] = result.error.issues;
+      const field = issue?.path.join('.') || 'the request';
+      throw new WeftError('WEFT_INVALID', { field, reason: issue?.message ?? 'is not valid' });
+    },
+  });
+  app.use(
+    bodyLimit({
+      maxSize: largestBody,
+      onError: () => {
+        throw new WeftError('WEFT_TOO_LARGE', { limit: largestBody });
+      },
+    }),
+  );
+  app.notFound((c) => answer(c, new WeftError('WEFT_NO_SUCH_ROUTE', { method: c.req.method, path: c.req.path })));
+  app.onError((error, c) => answer(c, toWeftError(error, parts.log)));
+
+  addHost(app, parts);
+  addObjects(app, parts);
+  addFdb(app, parts);
+  app.doc31('/v1/openapi.json', {
+    openapi: '3.1.0',
+    info: { title: 'weft', version: parts.identity.version, description: 'The API of weftd, on its unix socket.' },
+  });
+  return app;
+}
+
+function addHost(app: OpenAPIHono<Env>, parts: ApiParts): void {
+  const { views, identity } = parts;
+  app.openapi(routes.status, (c) => c.json(views.status(), 200));
+  app.openapi(routes.health, (c) => {
+    const health = parts.health.health();
+    return health.status === 'failing' ? c.json(health, 503) : c.json(health, 200);
+  });
+  app.openapi(routes.version, (c) =>
+    c.json(
+      { version: identity.version, node: process.version, kernel: identity.probe.kernel, native: identity.nativeVersion },
+      200,
+    ),
+  );
+  app.openapi(routes.drops, (c) => c.json(views.drops(), 200));
+  app.openapi(routes.events, (c) => streamEvents(c, parts.events) as never);
+  app.openapi(routes.reload, async (c) => c.json({ changed: await parts.reload.reload() }, 200));
+}
+
+function addObjects(app: OpenAPIHono<Env>, parts: ApiParts): void {
+  const { views, catalog } = parts;
+  app.openapi(routes.listNetworks, (c) => c.json(views.networks(), 200));
+  app.openapi(routes.createNetwork, async (c) => c.json(views.network(await parts.networks.create(c.req.valid('json'), owner)), 201));
+  app.openapi(routes.getNetwork, (c) => c.json(views.network(catalog.network(c.req.valid('param').name)), 200));
+  app.openapi(routes.deleteNetwork, async (c) => {
+    await parts.networks.remove(c.req.valid('param').name, owner, c.req.valid('query').force === 'true');
+    return c.body(null, 204);
+  });
+
+  app.openapi(routes.listPorts, (c) => c.json(views.ports(), 200));
+  app.openapi(routes.createPort, async (c) => {
+    const port = await parts.ports.add(c.req.valid('json'), parts.callerOf(c.env), owner);
+    return c.json(views.port(port), 201);
+  });
+  app.openapi(routes.getPort, (c) => c.json(views.port(catalog.port(c.req.valid('param').ref)), 200));
+  app.openapi(routes.deletePort, async (c) => {
+    await parts.ports.remove(c.req.valid('param').ref, owner);
+    return c.body(null, 204);
+  });
+
+  app.openapi(routes.listPeers, (c) => c.json(views.peers(), 200));
+  app.openapi(routes.createPeer, async (c) => c.json(views.peer(await parts.peers.add(c.req.valid('json'), owner)), 201));
+  app.openapi(routes.getPeer, (c) => c.json(views.peer(catalog.peer(c.req.valid('param').ref)), 200));
+  app.openapi(routes.deletePeer, async (c) => {
+    await parts.peers.remove(c.req.valid('param').ref, owner);
+    return c.body(null, 204);
+  });
+}
+
+function addFdb(app: OpenAPIHono<Env>, { views, catalog, entries }: ApiParts): void {
+  app.openapi(routes.listFdb, (c) => {
+    const { network, limit } = c.req.valid('query');
+    const name = network === undefined ? null : catalog.network(network).name;
+    return c.json(views.fdb(name, limit ?? mostEntries), 200);
+  });
+  app.openapi(routes.addEntry, async (c) => c.json(views.entry(await entries.add(c.req.valid('json'), owner)), 201));
+  app.openapi(routes.deleteEntry, async (c) => {
+    const { network, mac } = c.req.valid('query');
+    await entries.remove(network, mac, owner);
+    return c.body(null, 204);
+  });
+  app.openapi(routes.flushFdb, (c) => {
+    entries.flush(c.req.valid('json').network ?? null);
+    return c.body(null, 204);
+  });
+}
+
+function answer(c: Context, error: WeftError): Response {
+  return c.json(error.toBody(), error.http as 400);
+}
+
+function toWeftError(error: Error, log: Logger): WeftError {
+  if (error instanceof WeftError) return error;
+  // hono throws these for a body that is no JSON or comes in another content type.
+  const status = 'status' in error && typeof error.status === 'number' ? error.status : 500;
+  if (status < 500) return new WeftError('WEFT_INVALID', { field: 'the request', reason: error.message });
+  log.error({ err: error }, 'a request failed by a defect');
+  return new WeftError('WEFT_INTERNAL', { reason: error.message });
+}

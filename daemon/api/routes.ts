@@ -1,0 +1,152 @@
+/** The routes as OpenAPI describes them: paths, parameters, answers. */
+import { createRoute, z } from '@hono/zod-openapi';
+import * as schema from './schema.js';
+
+function json<T extends z.ZodType>(description: string, of: T) {
+  return { description, content: { 'application/json': { schema: of } } };
+}
+
+const failures = {
+  400: json('The request is not valid', schema.ErrorSchema),
+  404: json('There is no such object', schema.ErrorSchema),
+  409: json('It conflicts with another object', schema.ErrorSchema),
+  413: json('The request is too large', schema.ErrorSchema),
+  500: json('The kernel refused, or weft has a defect', schema.ErrorSchema),
+};
+
+function body<T extends z.ZodType>(of: T) {
+  return { body: { required: true, content: { 'application/json': { schema: of } } } };
+}
+
+const removed = { 204: { description: 'Removed' }, ...failures };
+const nameParam = { params: z.object({ name: z.string() }) };
+const refParam = { params: z.object({ ref: z.string() }) };
+
+function read<P extends string, T extends z.ZodType>(path: P, summary: string, of: T) {
+  return createRoute({ method: 'get', path, summary, responses: { 200: json(summary, of), ...failures } });
+}
+
+export const status = read('/v1/status', 'The daemon at a glance', schema.StatusSchema);
+export const version = read('/v1/version', 'Versions', schema.VersionSchema);
+export const drops = read('/v1/drops', 'Drop counters, one for each reason', z.array(schema.DropSchema));
+
+export const health = createRoute({
+  method: 'get',
+  path: '/v1/health',
+  summary: 'Whether the daemon does its work',
+  responses: { 200: json('ok or degraded', schema.HealthSchema), 503: json('failing', schema.HealthSchema) },
+});
+
+export const events = createRoute({
+  method: 'get',
+  path: '/v1/events',
+  summary: 'What happens from now on, one JSON object a line; an empty line every 15 s when nothing does',
+  responses: { 200: { description: 'Events', content: { 'application/x-ndjson': { schema: schema.EventSchema } } }, ...failures },
+});
+
+export const reload = createRoute({
+  method: 'post',
+  path: '/v1/reload',
+  summary: 'Read the configuration file again and apply the difference',
+  responses: { 200: json('What changed', schema.ReloadSchema), ...failures },
+});
+
+export const listNetworks = read('/v1/networks', 'All networks', z.array(schema.NetworkSchema));
+export const createNetwork = createRoute({
+  method: 'post',
+  path: '/v1/networks',
+  summary: 'Create a network',
+  request: body(schema.NetworkCreateSchema),
+  responses: { 201: json('The network', schema.NetworkSchema), ...failures },
+});
+export const getNetwork = createRoute({
+  method: 'get',
+  path: '/v1/networks/{name}',
+  summary: 'One network',
+  request: nameParam,
+  responses: { 200: json('The network', schema.NetworkSchema), ...failures },
+});
+export const deleteNetwork = createRoute({
+  method: 'delete',
+  path: '/v1/networks/{name}',
+  summary: 'Remove a network; with force, its ports too',
+  request: { ...nameParam, query: z.object({ force: z.enum(['true', 'false']).optional() }) },
+  responses: removed,
+});
+
+export const listPorts = read('/v1/ports', 'All ports', z.array(schema.PortSchema));
+export const createPort = createRoute({
+  method: 'post',
+  path: '/v1/ports',
+  summary: 'Make a TAP in a namespace and add it to a network',
+  request: body(schema.PortCreateSchema),
+  responses: { 201: json('The port', schema.PortSchema), ...failures },
+});
+export const getPort = createRoute({
+  method: 'get',
+  path: '/v1/ports/{ref}',
+  summary: 'One port, by ID, name, IFNAME while it is unique, or IFNAME@NETNS',
+  request: refParam,
+  responses: { 200: json('The port', schema.PortSchema), ...failures },
+});
+export const deletePort = createRoute({
+  method: 'delete',
+  path: '/v1/ports/{ref}',
+  summary: 'Remove a port and its link',
+  request: refParam,
+  responses: removed,
+});
+
+export const listPeers = read('/v1/peers', 'All peers', z.array(schema.PeerSchema));
+export const createPeer = createRoute({
+  method: 'post',
+  path: '/v1/peers',
+  summary: 'Add a peer',
+  request: body(schema.PeerCreateSchema),
+  responses: { 201: json('The peer', schema.PeerSchema), ...failures },
+});
+export const getPeer = createRoute({
+  method: 'get',
+  path: '/v1/peers/{ref}',
+  summary: 'One peer, by ID, address, or address:port',
+  request: refParam,
+  responses: { 200: json('The peer', schema.PeerSchema), ...failures },
+});
+export const deletePeer = createRoute({
+  method: 'delete',
+  path: '/v1/peers/{ref}',
+  summary: 'Remove a peer',
+  request: refParam,
+  responses: removed,
+});
+
+export const listFdb = createRoute({
+  method: 'get',
+  path: '/v1/fdb',
+  summary: 'FDB entries of one network, or of all',
+  request: {
+    query: z.object({ network: z.string().optional(), limit: z.coerce.number().int().min(1).max(1_000_000).optional() }),
+  },
+  responses: { 200: json('The entries', z.array(schema.FdbEntrySchema)), ...failures },
+});
+export const addEntry = createRoute({
+  method: 'post',
+  path: '/v1/fdb',
+  summary: 'Declare where a MAC is',
+  request: body(schema.FdbAddSchema),
+  responses: { 201: json('The entry', schema.FdbEntrySchema), ...failures },
+});
+export const deleteEntry = createRoute({
+  method: 'delete',
+  path: '/v1/fdb',
+  summary: 'Remove a declared entry',
+  request: { query: z.object({ network: z.string(), mac: z.string() }) },
+  responses: removed,
+});
+export const flushFdb = createRoute({
+  method: 'post',
+  path: '/v1/fdb/flush',
+  summary: 'Forget what was learned; declared entries stay',
+  request: body(z.strictObject({ network: z.string().optional() })),
+  responses: { 204: { description: 'Flushed' }, ...failures },
+});

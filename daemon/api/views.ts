@@ -1,0 +1,233 @@
+/** The objects of the API, made of what is desired and what the last round of the reconciler saw. */
+import type { Datapath, NamedCounters, NamedEntry } from '../datapath/datapath.js';
+import type { Probe } from '../datapath/kernel.js';
+import type { EntryRecord, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
+import { linkOf } from '../reconcile/plan.js';
+import type { Reconciler } from '../reconcile/reconciler.js';
+import { type Catalog, portLabel } from '../state/catalog.js';
+import type { Drop, FdbEntry, Network, Peer, Port, Status } from './schema.js';
+
+/** Facts that do not change while the daemon runs. */
+export interface Identity {
+  version: string;
+  nativeVersion: string;
+  hostId: string;
+  pid: number;
+  startedAt: string;
+  probe: Probe;
+}
+
+/** A peer from which nothing came for so long is shown as silent. */
+const silentAfter = 60;
+
+export class Views {
+  constructor(
+    private readonly catalog: Catalog,
+    private readonly reconciler: Pick<Reconciler, 'view' | 'findings' | 'portFailure'>,
+    private readonly datapath: Datapath,
+    private readonly identity: Identity,
+  ) {}
+
+  networks(): Network[] {
+    const counters = this.datapath.counters();
+    return this.catalog.networks().map((network) => this.network(network, counters));
+  }
+
+  network(network: NetworkRecord, counters = this.datapath.counters()): Network {
+    const { name, vni, subnets, mtu, vlan, owner } = network;
+    const fdb = counters.networks.get(name);
+    const effective = this.reconciler.view.picture.mtus.get(name) ?? 0;
+    return {
+      name,
+      vni,
+      subnets,
+      mtu: { declared: mtu, effective },
+      vlan,
+      owner,
+      ports: this.catalog.ports().filter((port) => port.network === name).length,
+      fdb: { learned: fdb?.learned ?? 0, declared: fdb?.declared ?? 0 },
+    };
+  }
+
+  ports(): Port[] {
+    const counters = this.datapath.counters();
+    return this.catalog.ports().map((port) => this.port(port, counters));
+  }
+
+  port(port: PortRecord, counters = this.datapath.counters()): Port {
+    const { view } = this.reconciler;
+    const { id, name, network, ifname, mac, addresses, attach, owner } = port;
+    const desired = view.picture.desired.ports.find((one) => one.id === id);
+    const place = view.actual.places.get(id);
+    const link =
+      desired !== undefined && place?.state === 'present' ? linkOf(desired, view.actual.namespaces.get(place.cookie)) : undefined;
+    return {
+      id,
+      name,
+      network,
+      ifname,
+      netns: port.netns?.given ?? null,
+      mac,
+      addresses,
+      mtu: link?.mtu ?? desired?.mtu ?? 0,
+      attach,
+      owner,
+      ...this.portState(port, link?.up ?? null),
+      counters: withoutHandle(counters.ports.get(id)),
+    };
+  }
+
+  peers(): Peer[] {
+    const counters = this.datapath.counters();
+    return this.catalog.peers().map((peer) => this.peer(peer, counters));
+  }
+
+  peer(peer: PeerRecord, counters = this.datapath.counters()): Peer {
+    const { id, address, port, checksum, offload, owner } = peer;
+    const seen = this.reconciler.view.picture.peers.get(id);
+    const counted = counters.peers.get(id);
+    const idle = counted?.idle ?? null;
+    const programmed = this.datapath.state().peers.has(id);
+    const states = { programmed: programmed ? (idle === null || idle > silentAfter ? 'silent' : 'active') : 'failed' } as const;
+    const state = seen === undefined ? 'failed' : seen.state === 'programmed' ? states.programmed : seen.state;
+    return {
+      id,
+      address,
+      endpoint: seen?.endpoint ?? null,
+      port,
+      checksum,
+      offload,
+      owner,
+      state,
+      reason: seen?.reason ?? (state === 'failed' ? 'the datapath refused it; see the findings of "weft status"' : null),
+      pathMtu: seen?.pathMtu ?? null,
+      offloadDisabled: counted?.offloadDisabled ?? null,
+      idle,
+      counters: withoutHandle(counted),
+    };
+  }
+
+  /** At most `limit` entries of one network, or of all. Static ones that wait for their port or peer are shown too. */
+  fdb(network: string | null, limit: number): FdbEntry[] {
+    const labels = this.labels();
+    const live = this.datapath.fdb(network, limit).map((entry) => view(entry, labels));
+    const shown = new Set(live.map((entry) => `${entry.mac} ${entry.network}`));
+    const waiting = this.catalog
+      .entries()
+      .filter((entry) => (network === null || entry.network === network) && !shown.has(`${entry.mac} ${entry.network}`))
+      .map((entry) => view({ ...entry, declared: true, frozen: false, idle: 0 }, labels));
+    return [...live, ...waiting].slice(0, limit);
+  }
+
+  entry(entry: EntryRecord): FdbEntry {
+    return view({ ...entry, declared: true, frozen: false, idle: 0 }, this.labels());
+  }
+
+  drops(): Drop[] {
+    const { dropped } = this.datapath.counters();
+    return this.datapath.drops.map(({ name, stage, fault, sentence }, index) => ({
+      reason: name,
+      stage,
+      fault,
+      count: dropped[index] ?? 0,
+      sentence,
+    }));
+  }
+
+  status(): Status {
+    const { version, hostId, pid, startedAt, probe } = this.identity;
+    const counters = this.datapath.counters();
+    const { addresses, reason } = this.reconciler.view.picture.underlay;
+    const ports = this.catalog.ports().map((port) => this.port(port, counters));
+    const peers = this.catalog.peers().map((peer) => this.peer(peer, counters));
+    const { config, file } = this.catalog;
+    const failed = this.reconciler.findings.find(({ code }) => code === 'UNDERLAY_FAILED')?.message ?? null;
+    const drops = this.drops();
+    return {
+      version,
+      host: { id: hostId, name: config.host.name },
+      pid,
+      startedAt,
+      config: file,
+      kernel: probe.kernel,
+      underlay: {
+        addresses,
+        port: config.underlay.port,
+        state: reason === null && failed === null ? 'up' : 'degraded',
+        reason: failed ?? reason,
+      },
+      offloads: this.offloads(),
+      networks: this.catalog.networks().length,
+      ports: { total: ports.length, up: ports.filter(({ state }) => state === 'up').length },
+      peers: { total: peers.length, active: peers.filter(({ state }) => state === 'active').length },
+      fdb: fdbTotals(counters),
+      frames: {
+        received: counters.received,
+        unicast: counters.unicast,
+        flooded: counters.flooded,
+        consumed: counters.consumed,
+        dropped: sum(drops.filter(({ stage }) => stage === 'ingress').map(({ count }) => count)),
+        queued: counters.queued,
+        sent: counters.sent,
+        droppedEgress: sum(drops.filter(({ stage }) => stage === 'egress').map(({ count }) => count)),
+      },
+      findings: this.reconciler.findings,
+    };
+  }
+
+  private portState(port: PortRecord, linkUp: boolean | null): Pick<Port, 'state' | 'reason'> {
+    const { view } = this.reconciler;
+    const failure = this.reconciler.portFailure(port.id);
+    if (failure !== null) return { state: 'failed', reason: `${failure.message} (${failure.code})` };
+    if (!view.picture.desired.networks.has(port.network)) return { state: 'failed', reason: `network "${port.network}" is gone` };
+    const place = view.actual.places.get(port.id);
+    if (!view.actual.ports.has(port.id)) {
+      return { state: 'waiting', reason: place === undefined || place.state === 'present' ? 'it is being made' : place.reason };
+    }
+    // The path is gone, but the datapath still serves processes that live in the namespace.
+    if (place?.state !== 'present') return { state: 'up', reason: place?.reason ?? null };
+    if (linkUp === null) return { state: 'waiting', reason: 'its link is gone' };
+    return linkUp ? { state: 'up', reason: null } : { state: 'down', reason: 'the link is down in its namespace' };
+  }
+
+  private offloads(): Status['offloads'] {
+    const { tso, uso, udp_gso, udp_gro } = this.catalog.config.underlay.offloads;
+    const { probe } = this.identity;
+    const say = (configured: 'auto' | 'off', has: boolean, key: string): string =>
+      configured === 'off' ? `off by underlay.offloads.${key}` : has ? 'on' : 'not in this kernel';
+    return {
+      tso: say(tso, probe.tso, 'tso'),
+      uso: say(uso, probe.uso, 'uso'),
+      udpGso: say(udp_gso, probe.udpGso, 'udp_gso'),
+      udpGro: say(udp_gro, probe.udpGro, 'udp_gro'),
+    };
+  }
+
+  private labels(): Map<string, string> {
+    return new Map([
+      ...this.catalog.ports().map((port) => [port.id, port.name ?? portLabel(port)] as const),
+      ...this.catalog.peers().map((peer) => [peer.id, peer.address] as const),
+    ]);
+  }
+}
+
+function view(entry: NamedEntry, labels: ReadonlyMap<string, string>): FdbEntry {
+  const { network, mac, where, declared, frozen, idle } = entry;
+  const label = labels.get(where.id) ?? where.id;
+  return { network, mac, kind: where.kind, where: where.id, label, type: declared ? 'static' : 'learned', frozen, idle };
+}
+
+function withoutHandle(counters: NamedCounters['ports'] extends Map<string, infer C> ? C | undefined : never): Port['counters'] {
+  if (counters === undefined) return null;
+  const { rxFrames, rxBytes, rxSuperFrames, txFrames, txBytes, txSuperFrames, rxDropped, txDropped } = counters;
+  return { rxFrames, rxBytes, rxSuperFrames, txFrames, txBytes, txSuperFrames, rxDropped, txDropped };
+}
+
+function fdbTotals(counters: NamedCounters): { learned: number; declared: number } {
+  const networks = [...counters.networks.values()];
+  return { learned: sum(networks.map(({ learned }) => learned)), declared: sum(networks.map(({ declared }) => declared)) };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
+}

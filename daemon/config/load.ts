@@ -1,0 +1,134 @@
+/** Reads the configuration file. All mistakes are reported at once, each with its place in the file. */
+import { readFileSync } from 'node:fs';
+import { isNode, isPair, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
+import type { z } from 'zod';
+import { WeftError } from '../errors.js';
+import { brokenRules } from './rules.js';
+import { type Config, ConfigSchema } from './schema.js';
+
+export const defaultConfigFile = '/etc/weft/weft.yaml';
+
+export interface LoadedConfig {
+  config: Config;
+  /** null when there is no file. */
+  file: string | null;
+  /** Line of each key that the file sets, by dotted path. */
+  lines: ReadonlyMap<string, number>;
+}
+
+type KeyPath = readonly PropertyKey[];
+
+const largestFile = 1024 * 1024;
+const mostMistakes = 50;
+
+/** Reads `file`, or gives the defaults when it is absent and `mayBeAbsent`. Throws WEFT_CONFIG or WEFT_CONFIG_UNREADABLE. */
+export function loadConfig(file: string, mayBeAbsent: boolean): LoadedConfig {
+  let source: string;
+  try {
+    source = readFileSync(file, 'utf8');
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && mayBeAbsent) return { config: ConfigSchema.parse({}), file: null, lines: new Map() };
+    throw new WeftError('WEFT_CONFIG_UNREADABLE', { file, reason: code ?? message }, { cause });
+  }
+  return parseConfig(source, file);
+}
+
+/** Throws WEFT_CONFIG that names every mistake as `file:line:column: key: what was expected; got what`. */
+export function parseConfig(source: string, file: string): LoadedConfig {
+  if (source.length > largestFile) throw refusal([`${file}: larger than ${largestFile} bytes`]);
+  const counter = new LineCounter();
+  // Aliases are data that multiplies: a few lines can stand for gigabytes.
+  const document = parseDocument(source, { lineCounter: counter, prettyErrors: false, uniqueKeys: true });
+  const at = (offset: number): string => {
+    const { line, col } = counter.linePos(offset);
+    return `${file}:${line}:${col}`;
+  };
+  if (document.errors.length > 0) throw refusal(document.errors.map((error) => `${at(error.pos[0])}: ${error.message}`));
+
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: 100 }) ?? {};
+  } catch (cause) {
+    throw refusal([`${file}: ${(cause as Error).message}`]);
+  }
+  const result = ConfigSchema.safeParse(value);
+  const mistakes = result.success ? brokenRules(result.data) : result.error.issues.flatMap(mistakesOf);
+  if (!result.success || mistakes.length > 0) {
+    const lines = mistakes.map(({ path, message }) => {
+      const got = message.startsWith('expected') ? gotOf(value, path) : '';
+      return `${at(offsetOf(document, path))}: ${formatPath(path)}: ${message}${got}`;
+    });
+    throw refusal(lines);
+  }
+  return { config: result.data, file, lines: linesOf(document, counter) };
+}
+
+function refusal(mistakes: string[]): WeftError {
+  const shown = mistakes.slice(0, mostMistakes);
+  if (mistakes.length > shown.length) shown.push(`and ${mistakes.length - shown.length} more`);
+  const reason = shown.length === 1 ? (shown[0] ?? '') : `${mistakes.length} mistakes\n  ${shown.join('\n  ')}\n`;
+  return new WeftError('WEFT_CONFIG', { reason });
+}
+
+function mistakesOf(issue: z.core.$ZodIssue): { path: KeyPath; message: string }[] {
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => ({ path: [...issue.path, key], message: 'there is no such key' }));
+    case 'invalid_key':
+      return issue.issues.map(({ message }) => ({ path: issue.path, message }));
+    case 'invalid_type':
+      return [{ path: issue.path, message: issue.message.startsWith('Invalid input') ? `expected ${issue.expected}` : issue.message }];
+    default:
+      return [{ path: issue.path, message: issue.message }];
+  }
+}
+
+/** `; got "abc"`: what stands there, or that nothing does. */
+function gotOf(value: unknown, path: KeyPath): string {
+  let here = value;
+  for (const key of path) {
+    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, key)) return '; the key is missing';
+    here = (here as Record<PropertyKey, unknown>)[key];
+  }
+  const text = JSON.stringify(here) ?? String(here);
+  return `; got ${text.length > 60 ? `${text.slice(0, 60)}…` : text}`;
+}
+
+/** Where the key stands, else its nearest parent. */
+function offsetOf(document: Document, path: KeyPath): number {
+  for (let length = path.length; length > 0; length--) {
+    const parent = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);
+    const key = path[length - 1];
+    const items = isNode(parent) && 'items' in parent ? (parent.items as unknown[]) : [];
+    for (const [index, item] of items.entries()) {
+      if (isPair(item) && isScalar(item.key) && String(item.key.value) === String(key)) return item.key.range?.[0] ?? 0;
+      if (isNode(item) && index === key) return item.range?.[0] ?? 0;
+    }
+  }
+  return isNode(document.contents) ? (document.contents.range?.[0] ?? 0) : 0;
+}
+
+function linesOf(document: Document, counter: LineCounter): Map<string, number> {
+  const lines = new Map<string, number>();
+  visit(document, {
+    Pair(_, pair, ancestors) {
+      if (!isScalar(pair.key)) return;
+      const path: PropertyKey[] = [];
+      const chain = [...ancestors, pair];
+      for (const [index, node] of chain.entries()) {
+        if (isPair(node) && isScalar(node.key)) path.push(String(node.key.value));
+        const next = chain[index + 1];
+        if (isNode(node) && 'items' in node && !isPair(next)) path.push((node.items as unknown[]).indexOf(next));
+      }
+      lines.set(formatPath(path), counter.linePos(pair.key.range?.[0] ?? 0).line);
+    },
+  });
+  return lines;
+}
+
+/** `peers[2].port`, `networks.blue.vni` */
+export function formatPath(path: KeyPath): string {
+  if (path.length === 0) return 'the file';
+  return path.map((key, index) => (typeof key === 'number' ? `[${key}]` : index === 0 ? String(key) : `.${String(key)}`)).join('');
+}

@@ -1,0 +1,287 @@
+/**
+ * The engine, by the names of the control plane: networks by name, ports and peers by ID. Remembers what was programmed, so that the
+ * reconciler can compare; the engine itself knows handles only.
+ */
+import type {
+  Counters,
+  DropReason,
+  Engine,
+  EngineEvent,
+  FdbEntry,
+  Native,
+  NetworkCounters,
+  NetworkOptions,
+  PeerCounters,
+  PeerOptions,
+  PortCounters,
+  UnderlayOptions,
+  Where,
+} from './native.js';
+
+export type { DropReason, NetworkOptions, PeerOptions, UnderlayOptions } from './native.js';
+
+export interface Target {
+  kind: 'port' | 'peer';
+  id: string;
+}
+
+export interface DeclaredEntry {
+  network: string;
+  mac: string;
+  where: Target;
+}
+
+export interface NamedEntry extends DeclaredEntry {
+  declared: boolean;
+  frozen: boolean;
+  idle: number;
+}
+
+/** Where a port's TAP is. */
+export interface PortPlace {
+  network: string;
+  /** Cookie and path of the namespace that holds the TAP; the path is null for our own. */
+  cookie: string;
+  netns: string | null;
+  /** Our file descriptor was opened inside the namespace and keeps it alive. */
+  pins: boolean;
+}
+
+/** The counters of the engine, with names in the place of handles. */
+export interface NamedCounters extends Omit<Counters, 'ports' | 'peers' | 'networks'> {
+  ports: Map<string, PortCounters>;
+  peers: Map<string, PeerCounters>;
+  networks: Map<string, NetworkCounters>;
+}
+
+export type DatapathEvent =
+  | { type: 'mac-learned' | 'mac-moved' | 'mac-frozen'; network: string; mac: string; where: Target }
+  | { type: 'port-gone'; port: string }
+  | { type: 'port-error'; port: string; error: string }
+  | { type: 'peer-offload-disabled'; peer: string; reason: string }
+  | { type: 'peer-too-big'; peer: string }
+  | { type: 'stranger'; address: string }
+  | { type: 'events-lost'; count: number };
+
+export interface DatapathState {
+  underlay: UnderlayOptions | null;
+  networks: ReadonlyMap<string, NetworkOptions>;
+  peers: ReadonlyMap<string, PeerOptions>;
+  ports: ReadonlyMap<string, PortPlace>;
+  entries: readonly DeclaredEntry[];
+}
+
+/** FDB entries over all networks: 64 networks of 4096 machines, in a few MiB. */
+const fdbCapacity = 262_144;
+const sourcePorts = 4;
+/** All peers are in one split-horizon group: what came from a peer never goes to another. */
+const noGroup = 0;
+
+export class Datapath {
+  readonly drops: readonly DropReason[];
+  private readonly engine: Engine;
+  private underlay: UnderlayOptions | null = null;
+  private readonly networks = new Handles<NetworkOptions>();
+  private readonly peers = new Handles<PeerOptions>();
+  private readonly ports = new Handles<PortPlace>();
+  private readonly entries = new Map<string, DeclaredEntry>();
+
+  /** `mergeUdp`: join UDP into USO super-frames. `onEvents` is called when {@link takeEvents} has something to give. */
+  constructor(native: Native, mergeUdp: boolean, onEvents: () => void) {
+    this.drops = native.drops;
+    this.engine = new native.Engine({ fdbCapacity, sourcePorts, mergeUdp, onEvents });
+  }
+
+  start(): void {
+    this.engine.start();
+  }
+
+  stop(): void {
+    this.engine.stop();
+  }
+
+  state(): DatapathState {
+    return {
+      underlay: this.underlay,
+      networks: this.networks.values,
+      peers: this.peers.values,
+      ports: this.ports.values,
+      entries: [...this.entries.values()],
+    };
+  }
+
+  setUnderlay(options: UnderlayOptions): void {
+    this.engine.setUnderlay(options);
+    this.underlay = options;
+  }
+
+  putNetwork(name: string, options: NetworkOptions): void {
+    const handle = this.networks.handle(name);
+    if (handle === undefined) this.networks.set(name, this.engine.addNetwork(options), options);
+    else {
+      this.engine.updateNetwork(handle, options);
+      this.networks.set(name, handle, options);
+    }
+  }
+
+  removeNetwork(name: string): void {
+    this.networks.remove(name, (handle) => this.engine.removeNetwork(handle));
+    this.forgetEntries((entry) => entry.network === name);
+  }
+
+  putPeer(id: string, options: PeerOptions): void {
+    const handle = this.peers.handle(id);
+    if (handle === undefined) this.peers.set(id, this.engine.addPeer(options), options);
+    else {
+      this.engine.updatePeer(handle, options);
+      this.peers.set(id, handle, options);
+    }
+  }
+
+  removePeer(id: string): void {
+    this.peers.remove(id, (handle) => this.engine.removePeer(handle));
+    this.forgetEntries(({ where }) => where.kind === 'peer' && where.id === id);
+  }
+
+  /** The engine owns `fds` from here on, also when this throws. */
+  addPort(id: string, place: PortPlace, fds: number[]): void {
+    const network = this.networks.need(place.network);
+    this.ports.set(id, this.engine.addPort({ network, fds, group: noGroup }), place);
+  }
+
+  removePort(id: string): void {
+    this.ports.remove(id, (handle) => this.engine.removePort(handle));
+    this.forgetEntries(({ where }) => where.kind === 'port' && where.id === id);
+  }
+
+  declare(entry: DeclaredEntry): void {
+    this.engine.fdbAdd(this.networks.need(entry.network), entry.mac, this.toWhere(entry.where));
+    this.entries.set(`${entry.mac} ${entry.network}`, entry);
+  }
+
+  undeclare(entry: { network: string; mac: string }): void {
+    const network = this.networks.handle(entry.network);
+    if (network !== undefined) this.engine.fdbRemove(network, entry.mac);
+    this.entries.delete(`${entry.mac} ${entry.network}`);
+  }
+
+  flush(network: string | null): void {
+    if (network === null) this.engine.fdbFlush();
+    else this.engine.fdbFlush(this.networks.need(network));
+  }
+
+  /** At most `limit` entries. */
+  fdb(network: string | null, limit: number): NamedEntry[] {
+    if (network !== null && this.networks.handle(network) === undefined) return [];
+    const handle = network === null ? null : this.networks.need(network);
+    return this.engine.fdbDump(handle, limit).flatMap((entry) => {
+      const named = this.named(entry);
+      return named === null
+        ? []
+        : [{ ...named, declared: entry.declared, frozen: entry.frozen, idle: entry.idle }];
+    });
+  }
+
+  counters(): NamedCounters {
+    const raw = this.engine.counters();
+    return {
+      ...raw,
+      ports: this.ports.byName(raw.ports),
+      peers: this.peers.byName(raw.peers),
+      networks: this.networks.byName(raw.networks),
+    };
+  }
+
+  /** Events about objects that were removed meanwhile are left out. */
+  takeEvents(): DatapathEvent[] {
+    return this.engine.takeEvents().flatMap((event) => this.namedEvent(event) ?? []);
+  }
+
+  private namedEvent(event: EngineEvent): DatapathEvent | null {
+    switch (event.type) {
+      case 'mac-learned':
+      case 'mac-moved':
+      case 'mac-frozen': {
+        const named = this.named(event);
+        return named === null ? null : { type: event.type, ...named };
+      }
+      case 'port-gone':
+      case 'port-error': {
+        const port = this.ports.name(event.port);
+        return port === undefined ? null : { ...event, port };
+      }
+      case 'peer-offload-disabled':
+      case 'peer-too-big': {
+        const peer = this.peers.name(event.peer);
+        return peer === undefined ? null : { ...event, peer };
+      }
+      default:
+        return event;
+    }
+  }
+
+  private named(entry: Pick<FdbEntry, 'network' | 'mac' | 'where'>): DeclaredEntry | null {
+    const network = this.networks.name(entry.network);
+    const kind = 'port' in entry.where ? 'port' : 'peer';
+    const id = 'port' in entry.where ? this.ports.name(entry.where.port) : this.peers.name(entry.where.peer);
+    return network === undefined || id === undefined
+      ? null
+      : { network, mac: entry.mac, where: { kind, id } };
+  }
+
+  private toWhere(target: Target): Where {
+    return target.kind === 'port'
+      ? { port: this.ports.need(target.id) }
+      : { peer: this.peers.need(target.id) };
+  }
+
+  private forgetEntries(match: (entry: DeclaredEntry) => boolean): void {
+    for (const [key, entry] of this.entries) if (match(entry)) this.entries.delete(key);
+  }
+}
+
+/** Names and engine handles of one kind of object, both ways. */
+class Handles<T> {
+  readonly values = new Map<string, T>();
+  private readonly handles = new Map<string, number>();
+  private readonly names = new Map<number, string>();
+
+  set(name: string, handle: number, value: T): void {
+    this.values.set(name, value);
+    this.handles.set(name, handle);
+    this.names.set(handle, name);
+  }
+
+  handle(name: string): number | undefined {
+    return this.handles.get(name);
+  }
+
+  need(name: string): number {
+    const handle = this.handles.get(name);
+    if (handle === undefined) throw new Error(`"${name}" is not in the datapath`);
+    return handle;
+  }
+
+  name(handle: number): string | undefined {
+    return this.names.get(handle);
+  }
+
+  /** Forgets the name only when `release` did not throw. */
+  remove(name: string, release: (handle: number) => void): void {
+    const handle = this.handles.get(name);
+    if (handle === undefined) return;
+    release(handle);
+    this.values.delete(name);
+    this.handles.delete(name);
+    this.names.delete(handle);
+  }
+
+  byName<C extends { handle: number }>(counters: readonly C[]): Map<string, C> {
+    return new Map(
+      counters.flatMap((one) => {
+        const name = this.names.get(one.handle);
+        return name === undefined ? [] : [[name, one] as const];
+      }),
+    );
+  }
+}

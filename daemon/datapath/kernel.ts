@@ -1,0 +1,29 @@
+/** What the control plane asks of the kernel, through the addon or a fake of it. */
+import type { Native, NativeError } from './native.js';
+
+export type { Link, NetnsInfo, NetnsPath, Probe, TapResult } from './native.js';
+
+export type Kernel = Pick<
+  Native,
+  | 'probe'
+  | 'netnsInfo'
+  | 'tapCreate'
+  | 'tapReattach'
+  | 'links'
+  | 'linkDelete'
+  | 'linkSet'
+  | 'pathMtu'
+  | 'sourceAddress'
+  | 'peerCredentials'
+  | 'lock'
+  | 'notify'
+>;
+
+/** True for what the kernel refused; `code` is then the errno name. */
+export function isNativeError(error: unknown): error is NativeError {
+  return error instanceof Error && 'code' in error && 'syscall' in error;
+}
+
+export function errnoOf(error: unknown): string | null {
+  return error instanceof Error && 'code' in error ? String(error.code) : null;
+}

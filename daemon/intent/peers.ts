@@ -1,0 +1,54 @@
+/** Adding and removing peers. */
+import type { PeerCreate } from '../api/schema.js';
+import { WeftError } from '../errors.js';
+import { formatEndpoint, parsePeerAddress } from '../model/address.js';
+import { peerIdOf } from '../model/identity.js';
+import { entryKey, type Owner, type PeerRecord } from '../model/objects.js';
+import { checkOwner } from './ownership.js';
+import type { IntentParts } from './parts.js';
+
+const mostPeers = 4096;
+
+export class PeerIntent {
+  constructor(private readonly parts: IntentParts) {}
+
+  add(request: PeerCreate, owner: Owner): Promise<PeerRecord> {
+    const parsed = parsePeerAddress(request.address);
+    if (parsed === null) {
+      const reason = `${request.address}: expected address[:port], such as 10.0.0.2, [fd00::2]:8472 or host3.example`;
+      throw new WeftError('WEFT_INVALID', { field: 'address', reason });
+    }
+    if (request.port !== undefined && (request.port < 1 || request.port > 65535)) {
+      throw new WeftError('WEFT_INVALID', { field: 'port', reason: 'expected a UDP port, 1-65535' });
+    }
+    return this.parts.mutex.run(async () => {
+      const { catalog, store, reconciler, events } = this.parts;
+      const { address } = parsed;
+      const port = request.port ?? parsed.port ?? catalog.config.underlay.port;
+      const { checksum = 'full', offload = 'auto' } = request;
+      const peer: PeerRecord = { id: peerIdOf(address), address, port, checksum, offload, owner };
+      const peers = catalog.peers();
+      if (peers.some((other) => other.address === address)) throw new WeftError('WEFT_PEER_EXISTS', { address });
+      if (peers.length >= mostPeers) throw new WeftError('WEFT_INVALID', { field: 'address', reason: `${mostPeers} peers is the limit` });
+      await store.put('peer', peer.id, peer);
+      await reconciler.settle();
+      events.emit('peer-added', `peer ${address}`, `peer ${formatEndpoint(address, port)} was added`);
+      return peer;
+    });
+  }
+
+  remove(ref: string, caller: Owner): Promise<void> {
+    return this.parts.mutex.run(async () => {
+      const { catalog, store, reconciler, events } = this.parts;
+      const peer = catalog.peer(ref);
+      checkOwner(`peer ${peer.address}`, peer.owner, caller);
+      const entries = catalog.entries().filter(({ where }) => where.kind === 'peer' && where.id === peer.id);
+      await store.transaction((tx) => {
+        tx.delete('peer', peer.id);
+        for (const entry of entries) tx.delete('entry', entryKey(entry));
+      });
+      await reconciler.settle();
+      events.emit('peer-removed', `peer ${peer.address}`, `peer ${peer.address} was removed`);
+    });
+  }
+}

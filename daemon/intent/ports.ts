@@ -1,0 +1,111 @@
+/** Adding and removing ports. A port is durable before its link is made, and gone again when the link cannot be made. */
+import type { PortCreate } from '../api/schema.js';
+import { WeftError } from '../errors.js';
+import { formatCidr, isHostAddress, parseCidr } from '../model/address.js';
+import { mintPortId } from '../model/identity.js';
+import { isUnicastMac, mintMac, parseMac } from '../model/mac.js';
+import { ifnameProblem, portNameProblem } from '../model/names.js';
+import { entryKey, type NetnsRecord, type Owner, type PortRecord } from '../model/objects.js';
+import { portLabel } from '../state/catalog.js';
+import { checkOwner } from './ownership.js';
+import type { IntentParts } from './parts.js';
+
+const mostAddresses = 32;
+
+export class PortIntent {
+  constructor(private readonly parts: IntentParts) {}
+
+  /** `caller` is the PID through which the namespace is seen; null when it is not known. */
+  add(request: PortCreate, caller: number | null, owner: Owner): Promise<PortRecord> {
+    const checked = check(request);
+    // Resolved before anything waits: the caller may end.
+    const netns = request.netns === undefined ? null : this.parts.namespaces.resolve(request.netns, caller);
+    return this.parts.mutex.run(async () => {
+      const { catalog, store, reconciler, events } = this.parts;
+      const network = catalog.network(request.network).name;
+      const port: PortRecord = { id: this.mintId(), network, netns, attach: 'tap', owner, ...checked };
+      this.checkFree(port);
+      await store.put('port', port.id, port);
+      await reconciler.settle();
+      const failure = reconciler.portFailure(port.id);
+      if (failure !== null) {
+        await store.delete('port', port.id);
+        await reconciler.settle();
+        throw failure;
+      }
+      events.emit('port-added', `port ${port.id}`, `${portLabel(port)} was added to network "${network}"`);
+      return port;
+    });
+  }
+
+  remove(ref: string, caller: Owner): Promise<void> {
+    return this.parts.mutex.run(async () => {
+      const { catalog, store, reconciler, events } = this.parts;
+      const port = catalog.port(ref);
+      checkOwner(`port "${port.name ?? portLabel(port)}"`, port.owner, caller);
+      const entries = catalog.entries().filter(({ where }) => where.kind === 'port' && where.id === port.id);
+      await store.transaction((tx) => {
+        tx.delete('port', port.id);
+        for (const entry of entries) tx.delete('entry', entryKey(entry));
+      });
+      await reconciler.settle();
+      events.emit('port-removed', `port ${port.id}`, `${portLabel(port)} was removed from network "${port.network}"`);
+    });
+  }
+
+  private mintId(): string {
+    for (;;) {
+      const id = mintPortId();
+      if (this.parts.store.get('port', id) === undefined) return id;
+    }
+  }
+
+  private checkFree(port: PortRecord): void {
+    const cookie = cookieOf(port.netns, this.parts.namespaces.ownCookie);
+    for (const other of this.parts.catalog.ports()) {
+      const label = other.name ?? portLabel(other);
+      const { network } = other;
+      if (port.name !== null && (other.name === port.name || other.id === port.name)) {
+        throw new WeftError('WEFT_PORT_EXISTS', { name: port.name, network });
+      }
+      const sameNetns = cookieOf(other.netns, this.parts.namespaces.ownCookie) === cookie;
+      if (sameNetns && other.ifname === port.ifname) {
+        // The network is part of the sentence: the same IFNAME may well be on another one.
+        throw new WeftError('WEFT_PORT_EXISTS', { name: portLabel(other), network });
+      }
+      if (network !== port.network) continue;
+      if (other.mac === port.mac) throw new WeftError('WEFT_MAC_IN_USE', { mac: port.mac, port: label, network });
+      const bare = (address: string) => address.slice(0, address.indexOf('/'));
+      const taken = port.addresses.find((address) => other.addresses.some((one) => bare(one) === bare(address)));
+      if (taken !== undefined) throw new WeftError('WEFT_ADDRESS_IN_USE', { address: bare(taken), port: label, network });
+    }
+  }
+}
+
+function cookieOf(netns: NetnsRecord | null, own: string): string {
+  return netns === null ? own : netns.cookie;
+}
+
+function check(request: PortCreate): Pick<PortRecord, 'ifname' | 'name' | 'mac' | 'addresses'> {
+  const { ifname = 'eth0', name = null } = request;
+  const ifnameReason = ifnameProblem(ifname);
+  if (ifnameReason !== null) throw new WeftError('WEFT_INVALID', { field: 'ifname', reason: ifnameReason });
+  const nameReason = name === null ? null : portNameProblem(name);
+  if (nameReason !== null) throw new WeftError('WEFT_INVALID', { field: 'name', reason: nameReason });
+
+  const mac = request.mac === undefined ? mintMac() : parseMac(request.mac);
+  if (mac === null) throw new WeftError('WEFT_INVALID', { field: 'mac', reason: 'expected a MAC such as 02:00:00:00:00:01' });
+  if (!isUnicastMac(mac)) throw new WeftError('WEFT_INVALID', { field: 'mac', reason: 'a group address or zero is no MAC of a port' });
+
+  const given = request.addresses ?? [];
+  if (given.length > mostAddresses) {
+    throw new WeftError('WEFT_INVALID', { field: 'addresses', reason: `expected at most ${mostAddresses} addresses` });
+  }
+  const addresses = given.map((text) => {
+    const cidr = parseCidr(text);
+    if (cidr !== null && isHostAddress(cidr.address)) return formatCidr(cidr);
+    const reason = `${text}: expected an address with its prefix, such as 10.42.0.2/24 or fd42::2/64`;
+    throw new WeftError('WEFT_INVALID', { field: 'addresses', reason });
+  });
+  return { ifname, name, mac, addresses: [...new Set(addresses)] };
+}

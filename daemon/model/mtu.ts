@@ -1,0 +1,30 @@
+/** How large an IP packet inside a network may be. */
+import { familyOf } from './address.js';
+
+/** What RFC 7348 adds around an inner IP packet: inner Ethernet 14, VXLAN 8, UDP 8, outer IP 20 or 40. */
+export function overhead(underlayAddress: string): number {
+  return familyOf(underlayAddress) === 4 ? 50 : 70;
+}
+
+/** Taken for paths that are not known yet. */
+export const defaultPathMtu = 1500;
+
+/** RFC 791: what every IPv4 host takes. Below 1280 the guests have no IPv6 (RFC 8200, section 5). */
+export const minMtu = 576;
+export const maxMtu = 9000;
+
+export interface Path {
+  address: string;
+  /** null while there is no route. */
+  pathMtu: number | null;
+}
+
+/** What fits through every path. Without a known one: what fits IPv4, or IPv6 when the underlay has only that. */
+export function fittingMtu(paths: readonly Path[], underlay: readonly string[]): number {
+  const known = paths.filter((path) => path.pathMtu !== null);
+  const fits =
+    known.length > 0
+      ? known.map((path) => (path.pathMtu ?? 0) - overhead(path.address))
+      : [defaultPathMtu - Math.min(...(underlay.length > 0 ? underlay.map(overhead) : [50]))];
+  return Math.min(maxMtu, Math.max(minMtu, Math.min(...fits)));
+}

@@ -1,0 +1,122 @@
+/** Carries out the steps of a plan. Each is idempotent; one that fails leaves the rest alone and is planned again next round. */
+import type { Datapath } from '../datapath/datapath.js';
+import { isNativeError, type Kernel, type NetnsPath, type TapResult } from '../datapath/kernel.js';
+import { WeftError } from '../errors.js';
+import type { DesiredPort, Step } from './plan.js';
+
+export interface Failure {
+  step: Step;
+  error: WeftError;
+}
+
+/** Offloads of TAPs that are made or reattached from now on. */
+export interface TapOffloads {
+  tso: boolean;
+  uso: boolean;
+}
+
+/** Encapsulation grows a super-frame; above this one UDP send could not take it (65,507 bytes). */
+const gsoMaxSize = 61_000;
+const queues = 1;
+
+export class Carrier {
+  private readonly lockedPorts = new Set<number>();
+
+  constructor(
+    private readonly datapath: Datapath,
+    private readonly kernel: Kernel,
+    private readonly expirePort: (id: string, reason: string) => void,
+  ) {}
+
+  run(steps: readonly Step[], offloads: TapOffloads): Failure[] {
+    return steps.flatMap((step) => {
+      try {
+        this.carryOut(step, offloads);
+        return [];
+      } catch (error) {
+        return [{ step, error: explain(step, error) }];
+      }
+    });
+  }
+
+  private carryOut(step: Step, offloads: TapOffloads): void {
+    switch (step.do) {
+      case 'detach-port':
+        return this.datapath.removePort(step.id);
+      case 'expire-port':
+        return this.expirePort(step.id, step.reason);
+      case 'undeclare':
+        return this.datapath.undeclare(step);
+      case 'remove-peer':
+        return this.datapath.removePeer(step.id);
+      case 'remove-network':
+        return this.datapath.removeNetwork(step.name);
+      case 'set-underlay':
+        this.lockVtepPorts(step.options.ports);
+        return this.datapath.setUnderlay(step.options);
+      case 'put-network':
+        return this.datapath.putNetwork(step.name, step.options);
+      case 'put-peer':
+        return this.datapath.putPeer(step.id, step.options);
+      case 'delete-link':
+        this.kernel.linkDelete(step.netns, step.ifname, step.alias);
+        return;
+      case 'create-tap':
+        return this.createTap(step.port, step.netns, step.cookie, offloads);
+      case 'reattach-tap':
+        return this.reattachTap(step.port, step.netns, step.cookie, step.ifname, offloads);
+      case 'set-mtu':
+        return this.kernel.linkSet(step.netns, step.ifname, { mtu: step.mtu });
+      case 'declare':
+        return this.datapath.declare(step.entry);
+    }
+  }
+
+  /** SO_REUSEPORT would let a second weftd bind the port and steal flows silently, so each port is locked first. */
+  private lockVtepPorts(ports: readonly number[]): void {
+    for (const port of ports) {
+      if (this.lockedPorts.has(port)) continue;
+      if (!this.kernel.lock(`vtep-${port}`)) throw new WeftError('WEFT_VTEP_PORT_TAKEN', { port, holder: 'another weftd' });
+      this.lockedPorts.add(port);
+    }
+  }
+
+  private createTap(port: DesiredPort, netns: NetnsPath, cookie: string, offloads: TapOffloads): void {
+    const { ifname, mac, mtu, addresses, alias } = port;
+    const tap = this.kernel.tapCreate({ netns, ifname, mac, mtu, addresses, alias, queues, gsoMaxSize, ...offloads });
+    try {
+      this.attach(port, tap, netns, cookie, false);
+    } catch (error) {
+      this.kernel.linkDelete(netns, ifname, alias);
+      throw error;
+    }
+  }
+
+  private reattachTap(port: DesiredPort, netns: NetnsPath, cookie: string, ifname: string, offloads: TapOffloads): void {
+    const tap = this.kernel.tapReattach({ netns, ifname, alias: port.alias, queues, ...offloads });
+    this.attach(port, tap, netns, cookie, netns !== null);
+    this.kernel.linkSet(netns, ifname, { mtu: port.mtu, gsoMaxSize });
+  }
+
+  private attach(port: DesiredPort, tap: TapResult, netns: NetnsPath, cookie: string, pins: boolean): void {
+    this.datapath.addPort(port.id, { network: port.network, cookie, netns, pins }, tap.fds);
+  }
+}
+
+/** What the user is told about a step that failed. */
+export function explain(step: Step, error: unknown): WeftError {
+  if (error instanceof WeftError) return error;
+  if (!isNativeError(error)) return new WeftError('WEFT_INTERNAL', { reason: (error as Error).message }, { cause: error });
+  const options = { cause: error };
+  if (error.code === 'EADDRINUSE' && step.do === 'set-underlay') {
+    return new WeftError('WEFT_VTEP_PORT_TAKEN', { port: step.options.ports.join(' or '), holder: 'another program' }, options);
+  }
+  if (error.code === 'EPERM' || error.code === 'EACCES') {
+    return new WeftError('WEFT_PERMISSION', { action: `${error.syscall} (${error.code})` }, options);
+  }
+  if (error.code === 'EEXIST' && step.do === 'create-tap') {
+    const netns = step.netns === null ? 'the namespace of weftd' : `namespace ${step.netns}`;
+    return new WeftError('WEFT_LINK_EXISTS', { ifname: step.port.ifname, netns }, options);
+  }
+  return new WeftError('WEFT_KERNEL', { action: error.syscall, reason: error.message || error.code }, options);
+}

@@ -1,0 +1,175 @@
+/** From objects to what the datapath should hold: addresses resolved, MTUs computed. Pure; what was observed comes in as values. */
+import type { Config } from '../config/schema.js';
+import type { NetworkOptions, PeerOptions, UnderlayOptions } from '../datapath/datapath.js';
+import { contains, familyOf } from '../model/address.js';
+import { linkAlias, linkAliasPrefix } from '../model/identity.js';
+import { fittingMtu } from '../model/mtu.js';
+import type { EntryRecord, FdbLimits, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
+import { finding, type FindingDraft } from './findings.js';
+import type { Desired } from './plan.js';
+import type { Resolution } from './resolver.js';
+
+export interface Intent {
+  hostId: string;
+  config: Config;
+  networks: readonly (NetworkRecord & { limits: FdbLimits })[];
+  shadowed: readonly { network: NetworkRecord; by: NetworkRecord }[];
+  peers: readonly PeerRecord[];
+  ports: readonly PortRecord[];
+  entries: readonly EntryRecord[];
+}
+
+/** What the desired state depends on and nobody declared. */
+export interface Surroundings {
+  /** Numeric addresses of this host's links. */
+  ownAddresses: ReadonlySet<string>;
+  /** What the kernel would send from where no address is configured. */
+  defaultAddresses: readonly string[];
+  resolve(address: string): Resolution;
+  /** Bytes of IP on the way to a numeric address; null without a route. */
+  pathMtu(address: string): number | null;
+}
+
+export interface PeerView {
+  state: 'programmed' | 'unresolved' | 'self' | 'failed';
+  endpoint: string | null;
+  pathMtu: number | null;
+  reason: string | null;
+}
+
+export interface UnderlayView {
+  addresses: string[];
+  reason: string | null;
+}
+
+export interface Picture {
+  desired: Desired;
+  peers: ReadonlyMap<string, PeerView>;
+  /** Effective MTU by network. */
+  mtus: ReadonlyMap<string, number>;
+  underlay: UnderlayView;
+  findings: FindingDraft[];
+}
+
+export function desire(intent: Intent, around: Surroundings): Picture {
+  const findings: FindingDraft[] = [];
+  const underlay = viewUnderlay(intent.config, around, findings);
+  const peers = viewPeers(intent.peers, around, findings);
+  const programmed = intent.peers.flatMap((peer) => {
+    const view = peers.get(peer.id);
+    return view?.state === 'programmed' && view.endpoint !== null ? [{ peer, address: view.endpoint, pathMtu: view.pathMtu }] : [];
+  });
+  const fitting = fittingMtu(programmed, underlay.addresses);
+  const mtus = new Map(intent.networks.map(({ name, mtu }) => [name, mtu === 'auto' ? fitting : mtu]));
+  findings.push(...networkFindings(intent, fitting), ...portFindings(intent));
+  return {
+    desired: {
+      underlay: underlayOptions(intent, underlay.usable),
+      networks: new Map(intent.networks.map((network) => [network.name, networkOptions(network, mtus.get(network.name) ?? fitting)])),
+      peers: new Map(programmed.map(({ peer, address }) => [peer.id, peerOptions(peer, address)])),
+      ports: intent.ports.map(({ id, network, ifname, mac, addresses }) => {
+        const alias = linkAlias(intent.hostId, id);
+        return { id, network, ifname, mac, addresses, mtu: mtus.get(network) ?? fitting, alias };
+      }),
+      entries: intent.entries.map(({ network, mac, where }) => ({ network, mac, where })),
+      aliasPrefix: linkAliasPrefix(intent.hostId),
+    },
+    peers,
+    mtus,
+    underlay,
+    findings,
+  };
+}
+
+function viewUnderlay(config: Config, around: Surroundings, findings: FindingDraft[]): UnderlayView & { usable: string[] } {
+  const configured = config.underlay.addresses;
+  const usable = configured.filter((address) => around.ownAddresses.has(address));
+  const absent = configured.filter((address) => !around.ownAddresses.has(address));
+  let reason: string | null = null;
+  if (absent.length > 0) reason = `${absent.join(' and ')} ${absent.length === 1 ? 'is' : 'are'} on no link of this host`;
+  else if (configured.length === 0 && around.defaultAddresses.length === 0) reason = 'this host has no route to send through';
+  if (reason !== null) findings.push(finding('UNDERLAY_DEGRADED', 'underlay', `the underlay is not complete: ${reason}`));
+  return { addresses: configured.length > 0 ? configured : [...around.defaultAddresses], usable, reason };
+}
+
+function viewPeers(peers: readonly PeerRecord[], around: Surroundings, findings: FindingDraft[]): Map<string, PeerView> {
+  const owners = new Map<string, PeerRecord>();
+  const views = new Map<string, PeerView>();
+  for (const peer of peers) {
+    const object = `peer ${peer.address}`;
+    const { address, reason } = around.resolve(peer.address);
+    const other = address === null ? undefined : owners.get(address);
+    if (address === null) {
+      findings.push(finding('PEER_UNRESOLVED', object, reason));
+      views.set(peer.id, { state: 'unresolved', endpoint: null, pathMtu: null, reason });
+    } else if (around.ownAddresses.has(address)) {
+      views.set(peer.id, { state: 'self', endpoint: address, pathMtu: null, reason: 'this is an address of this host' });
+    } else if (other !== undefined) {
+      const sentence = `${peer.address} is ${address}, which peer ${other.address} has already`;
+      findings.push(finding('PEER_DUPLICATE', object, sentence));
+      views.set(peer.id, { state: 'failed', endpoint: address, pathMtu: null, reason: sentence });
+    } else {
+      owners.set(address, peer);
+      const pathMtu = around.pathMtu(address);
+      const noRoute = pathMtu === null ? `the kernel has no route to ${address}` : null;
+      if (noRoute !== null) findings.push(finding('PEER_NO_ROUTE', object, noRoute));
+      views.set(peer.id, { state: 'programmed', endpoint: address, pathMtu, reason: noRoute });
+    }
+  }
+  return views;
+}
+
+function underlayOptions({ config, peers }: Intent, usable: readonly string[]): UnderlayOptions {
+  const { port, accept, offloads } = config.underlay;
+  return {
+    ipv4: usable.find((address) => familyOf(address) === 4) ?? null,
+    ipv6: usable.find((address) => familyOf(address) === 6) ?? null,
+    // The own port stays first; a Linux device on another port sends to that port of ours too.
+    ports: [...new Set([port, ...peers.map((peer) => peer.port).sort((one, other) => one - other)])],
+    acceptAny: accept === 'any',
+    udpGso: offloads.udp_gso === 'auto',
+    udpGro: offloads.udp_gro === 'auto',
+  };
+}
+
+function networkOptions(network: NetworkRecord & { limits: FdbLimits }, mtu: number): NetworkOptions {
+  return { vni: network.vni, mtu, vlan: network.vlan === 'pass', fdb: network.limits };
+}
+
+function peerOptions(peer: PeerRecord, address: string): PeerOptions {
+  const zeroChecksum = peer.checksum === 'zero';
+  return { address, port: peer.port, zeroChecksum, offload: peer.offload === 'auto' && !zeroChecksum };
+}
+
+function networkFindings({ networks, shadowed }: Intent, fitting: number): FindingDraft[] {
+  return [
+    ...shadowed.map(({ network, by }) => {
+      const sentence =
+        network.name === by.name
+          ? `network "${network.name}" is in the configuration file and was made by "weft network create" too; the file is in force`
+          : `network "${network.name}" has VNI ${network.vni}, which network "${by.name}" of the configuration file has taken`;
+      return finding('NETWORK_SHADOWED', `network ${network.name}`, sentence);
+    }),
+    ...networks
+      .filter(({ mtu }) => mtu !== 'auto' && mtu > fitting)
+      .map(({ name, mtu }) =>
+        finding('MTU_DOES_NOT_FIT', `network ${name}`, `its declared MTU of ${mtu} is larger than the ${fitting} that fit to all peers`),
+      ),
+    ...networks
+      .filter(({ mtu, subnets }) => mtu === 'auto' && fitting < 1280 && subnets.some((subnet) => familyOf(subnet) === 6))
+      .map(({ name }) => finding('MTU_NO_IPV6', `network ${name}`, `its MTU of ${fitting} is too small for IPv6`)),
+  ];
+}
+
+function portFindings({ ports, networks }: Intent): FindingDraft[] {
+  const byName = new Map(networks.map((network) => [network.name, network]));
+  return ports.flatMap((port) => {
+    const network = byName.get(port.network);
+    const object = `port ${port.id}`;
+    if (network === undefined) return [finding('PORT_NO_NETWORK', object, `its network "${port.network}" is gone`)];
+    return port.addresses
+      .filter((address) => network.subnets.some((subnet) => familyOf(subnet) === familyOf(address)))
+      .filter((address) => !network.subnets.some((subnet) => contains(subnet, address.slice(0, address.indexOf('/')))))
+      .map((address) => finding('ADDRESS_OUTSIDE', object, `${address} is in no subnet of network "${port.network}"`));
+  });
+}

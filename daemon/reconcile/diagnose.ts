@@ -1,0 +1,62 @@
+/** Turns the outcome of a round into findings. Pure. */
+import type { NamedCounters } from '../datapath/datapath.js';
+import { type Catalog, portLabel } from '../state/catalog.js';
+import type { Failure } from './carry-out.js';
+import { finding, type FindingCode, type FindingDraft } from './findings.js';
+import { linkOf, type Step } from './plan.js';
+import type { View } from './reconciler.js';
+
+export function diagnose(view: View, catalog: Pick<Catalog, 'ports' | 'peers'>, counters: NamedCounters): FindingDraft[] {
+  return [
+    ...view.picture.findings,
+    ...view.failures.map(failureFinding),
+    ...catalog.ports().flatMap((port) => {
+      const place = view.actual.places.get(port.id);
+      const object = `port ${port.id}`;
+      if (place?.state === 'gone') return [finding('NETNS_GONE', object, `${portLabel(port)} waits: ${place.reason}`)];
+      const desired = view.picture.desired.ports.find(({ id }) => id === port.id);
+      const namespace = place?.state === 'present' ? view.actual.namespaces.get(place.cookie) : undefined;
+      const link = desired === undefined ? undefined : linkOf(desired, namespace);
+      if (link === undefined || !view.actual.ports.has(port.id)) return [];
+      return [
+        ...(link.up ? [] : [finding('PORT_DOWN', object, `the link ${portLabel(port)} is down`)]),
+        ...(link.mac === port.mac
+          ? []
+          : [finding('PORT_MAC_CHANGED', object, `${portLabel(port)} has MAC ${link.mac}, it was made with ${port.mac}`)]),
+      ];
+    }),
+    ...catalog.peers().flatMap(({ id, address }) => {
+      const reason = counters.peers.get(id)?.offloadDisabled ?? null;
+      return reason === null ? [] : [finding('PEER_OFFLOAD_DISABLED', `peer ${address}`, `UDP_SEGMENT is not used: ${reason}`)];
+    }),
+  ];
+}
+
+function failureFinding({ step, error }: Failure): FindingDraft {
+  const { code, object } = subjectOf(step);
+  return finding(code, object, `${error.message} (${error.code})`);
+}
+
+function subjectOf(step: Step): { code: FindingCode; object: string } {
+  switch (step.do) {
+    case 'set-underlay':
+      return { code: 'UNDERLAY_FAILED', object: 'underlay' };
+    case 'put-peer':
+    case 'remove-peer':
+      return { code: 'PEER_FAILED', object: `peer ${step.id}` };
+    case 'put-network':
+    case 'remove-network':
+      return { code: 'NETWORK_FAILED', object: `network ${step.name}` };
+    case 'declare':
+      return { code: 'ENTRY_FAILED', object: `network ${step.entry.network}` };
+    case 'undeclare':
+      return { code: 'ENTRY_FAILED', object: `network ${step.network}` };
+    case 'delete-link':
+      return { code: 'LINK_STRAY', object: `link ${step.ifname}` };
+    case 'create-tap':
+    case 'reattach-tap':
+      return { code: 'PORT_FAILED', object: `port ${step.port.id}` };
+    default:
+      return { code: 'PORT_FAILED', object: `port ${step.id}` };
+  }
+}

@@ -1,0 +1,67 @@
+/** What is not as it should be, in sentences for a person: the one source of status, doctor, health, and metrics. */
+import type { Finding } from '../api/schema.js';
+
+export type FindingDraft = Omit<Finding, 'since'>;
+
+type Kind = Pick<FindingDraft, 'severity' | 'remedy'>;
+
+const kinds = {
+  UNDERLAY_DEGRADED: { severity: 'warning', remedy: 'weftd follows: bring the address up, or correct underlay.addresses.' },
+  UNDERLAY_FAILED: { severity: 'error', remedy: 'weftd tries again every 2 s; free the UDP port, or see the log.' },
+  PEER_UNRESOLVED: { severity: 'warning', remedy: 'weftd asks again; check the name and the resolver of this host.' },
+  PEER_DUPLICATE: { severity: 'error', remedy: 'Remove one of the two peers: one IP address is one peer.' },
+  PEER_NO_ROUTE: { severity: 'warning', remedy: 'Check the routes of this host to the peer.' },
+  PEER_FAILED: { severity: 'error', remedy: 'weftd tries again every 2 s; see its log.' },
+  PEER_OFFLOAD_DISABLED: {
+    severity: 'info',
+    remedy: 'Frames still flow, with more CPU. "offload: off" for this peer makes it permanent and silences this.',
+  },
+  NETWORK_SHADOWED: { severity: 'warning', remedy: 'Remove or rename one of the two networks.' },
+  NETWORK_FAILED: { severity: 'error', remedy: 'weftd tries again every 2 s; see its log.' },
+  MTU_DOES_NOT_FIT: {
+    severity: 'warning',
+    remedy: 'Declare mtu: auto or a smaller one, or raise the MTU of the underlay; larger packets to these peers are lost.',
+  },
+  MTU_NO_IPV6: { severity: 'warning', remedy: 'IPv6 needs 1280 bytes: raise the MTU of the underlay.' },
+  NETNS_GONE: { severity: 'warning', remedy: 'The port is made again when the namespace returns; "weft port rm" gives it up.' },
+  PORT_NO_NETWORK: { severity: 'error', remedy: 'Create the network again, or remove the port.' },
+  PORT_FAILED: { severity: 'error', remedy: 'weftd tries again every 2 s; see the reason.' },
+  PORT_DOWN: { severity: 'warning', remedy: 'Something in the namespace took the link down: "ip link set dev IFNAME up" there.' },
+  PORT_MAC_CHANGED: {
+    severity: 'info',
+    remedy: 'Something in the namespace changed it (systemd-udevd and NetworkManager do); weft forwards by the new one.',
+  },
+  ADDRESS_OUTSIDE: { severity: 'info', remedy: 'Check the prefix: other machines of the network may not find this address.' },
+  LINK_STRAY: { severity: 'warning', remedy: 'weftd tries again every 2 s; see its log.' },
+  ENTRY_FAILED: { severity: 'error', remedy: 'weftd tries again every 2 s; see its log.' },
+} as const satisfies Record<string, Kind>;
+
+export type FindingCode = keyof typeof kinds;
+
+export function finding(code: FindingCode, object: string, message: string): FindingDraft {
+  return { code, object, message, ...kinds[code] };
+}
+
+/** Remembers since when each finding holds. */
+export class FindingList {
+  private current = new Map<string, Finding>();
+
+  constructor(private readonly now: () => Date) {}
+
+  get all(): Finding[] {
+    return [...this.current.values()];
+  }
+
+  /** Replaces all findings; returns what is new and what is over. A finding is the same while its code and its object are. */
+  replace(drafts: readonly FindingDraft[]): { appeared: Finding[]; cleared: Finding[] } {
+    const next = new Map<string, Finding>();
+    for (const draft of drafts) {
+      const key = `${draft.code} ${draft.object}`;
+      next.set(key, { ...draft, since: this.current.get(key)?.since ?? this.now().toISOString() });
+    }
+    const appeared = [...next].filter(([key]) => !this.current.has(key)).map(([, one]) => one);
+    const cleared = [...this.current].filter(([key]) => !next.has(key)).map(([, one]) => one);
+    this.current = next;
+    return { appeared, cleared };
+  }
+}

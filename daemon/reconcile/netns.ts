@@ -1,0 +1,81 @@
+/** Finds the network namespace that a user means, and finds it again later. */
+import { errnoOf, type Kernel } from '../datapath/kernel.js';
+import { WeftError } from '../errors.js';
+import type { NetnsRecord } from '../model/objects.js';
+import type { Place } from './plan.js';
+import type { Proc } from './proc.js';
+
+export class Namespaces {
+  constructor(
+    private readonly kernel: Kernel,
+    private readonly proc: Proc,
+  ) {}
+
+  get ownCookie(): string {
+    return this.kernel.netnsInfo(null).cookie;
+  }
+
+  /**
+   * `given` is NAME, an absolute path, or a PID, as the process `caller` sees them (null: as weftd does). Throws
+   * WEFT_NETNS_NOT_FOUND.
+   */
+  resolve(given: string, caller: number | null): NetnsRecord {
+    const root = caller === null ? '' : `/proc/${caller}/root`;
+    const { kind, path } = pathOf(given);
+    const cookie = this.cookieOf(given, `${root}${path}`);
+    // The way through the caller ends with it. The same path in our own root outlives it, when it leads to the same namespace.
+    const lasting = root === '' || this.tryCookie(path) === cookie;
+    const startTime = kind === 'pid' && lasting ? this.proc.startTime(Number(given)) : null;
+    return { kind, given, path: lasting ? path : `${root}${path}`, cookie, bootId: this.proc.bootId(), startTime };
+  }
+
+  /** Where the namespace of a record is now. A present one may have another cookie than the record: a NAME that was made again. */
+  locate(record: NetnsRecord | null): Place {
+    if (record === null) return { state: 'present', path: null, cookie: this.ownCookie };
+    if (record.kind === 'pid') return this.locateProcess(record);
+    try {
+      return { state: 'present', path: record.path, cookie: this.kernel.netnsInfo(record.path).cookie };
+    } catch (error) {
+      return { state: 'gone', reason: `namespace ${record.given} is not there (${errnoOf(error) ?? 'unreadable'})` };
+    }
+  }
+
+  private locateProcess(record: NetnsRecord): Place {
+    const dead: Place = { state: 'dead', reason: `process ${record.given} has ended` };
+    if (record.bootId !== this.proc.bootId()) return dead;
+    if (record.startTime !== null && this.proc.startTime(Number(record.given)) !== record.startTime) return dead;
+    const cookie = this.tryCookie(record.path);
+    if (cookie === null) return dead;
+    if (cookie !== record.cookie) return { state: 'dead', reason: `process ${record.given} moved to another namespace` };
+    return { state: 'present', path: record.path, cookie };
+  }
+
+  private tryCookie(path: string): string | null {
+    try {
+      return this.kernel.netnsInfo(path).cookie;
+    } catch {
+      return null;
+    }
+  }
+
+  private cookieOf(given: string, path: string): string {
+    try {
+      return this.kernel.netnsInfo(path).cookie;
+    } catch (cause) {
+      const code = errnoOf(cause);
+      if (code === 'EPERM' || code === 'EACCES') {
+        throw new WeftError('WEFT_PERMISSION', { action: `to open network namespace ${given}` }, { cause });
+      }
+      const reasons: Record<string, string> = { ENOENT: 'no such file', ESRCH: 'no such process', EINVAL: 'not a network namespace' };
+      const reason = reasons[code ?? ''] ?? code ?? (cause as Error).message;
+      throw new WeftError('WEFT_NETNS_NOT_FOUND', { netns: given, reason }, { cause });
+    }
+  }
+}
+
+function pathOf(given: string): { kind: NetnsRecord['kind']; path: string } {
+  if (/^[1-9]\d{0,9}$/.test(given)) return { kind: 'pid', path: `/proc/${given}/ns/net` };
+  if (given.startsWith('/') && !given.includes('\0') && given.length < 4096) return { kind: 'path', path: given };
+  if (/^[^/\0]{1,255}$/.test(given) && given !== '.' && given !== '..') return { kind: 'name', path: `/run/netns/${given}` };
+  throw new WeftError('WEFT_NETNS_NOT_FOUND', { netns: JSON.stringify(given), reason: 'neither a name, an absolute path, nor a PID' });
+}

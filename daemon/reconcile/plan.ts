@@ -1,0 +1,180 @@
+/**
+ * What to do so that what is becomes what should be. Pure: the same input gives the same steps, and carrying them out leaves nothing to
+ * do. Order matters and is part of the plan: what uses a thing goes before it is removed, and comes after it is made.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { DatapathState, DeclaredEntry, NetworkOptions, PeerOptions, UnderlayOptions } from '../datapath/datapath.js';
+import type { Link, NetnsPath } from '../datapath/kernel.js';
+
+export interface DesiredPort {
+  id: string;
+  network: string;
+  ifname: string;
+  mac: string;
+  addresses: string[];
+  mtu: number;
+  alias: string;
+}
+
+export interface Desired {
+  underlay: UnderlayOptions;
+  networks: ReadonlyMap<string, NetworkOptions>;
+  peers: ReadonlyMap<string, PeerOptions>;
+  ports: readonly DesiredPort[];
+  entries: readonly DeclaredEntry[];
+  /** Of the IFALIAS of all our links, those of other hosts excluded. */
+  aliasPrefix: string;
+}
+
+/** Where the namespace of a port is now. */
+export type Place =
+  | { state: 'present'; path: NetnsPath; cookie: string }
+  /** Its path is gone; a NAME or PATH may return. */
+  | { state: 'gone'; reason: string }
+  /** Its process is gone for good. */
+  | { state: 'dead'; reason: string };
+
+export interface Namespace {
+  path: NetnsPath;
+  links: readonly Link[];
+}
+
+export interface Actual extends DatapathState {
+  /** By port ID, for each desired port. */
+  places: ReadonlyMap<string, Place>;
+  /** By cookie: our own and those of all known ports. */
+  namespaces: ReadonlyMap<string, Namespace>;
+}
+
+export type Step =
+  | { do: 'detach-port'; id: string; reason: string }
+  | { do: 'expire-port'; id: string; reason: string }
+  | { do: 'undeclare'; network: string; mac: string }
+  | { do: 'remove-peer'; id: string }
+  | { do: 'remove-network'; name: string }
+  | { do: 'set-underlay'; options: UnderlayOptions }
+  | { do: 'put-network'; name: string; options: NetworkOptions }
+  | { do: 'put-peer'; id: string; options: PeerOptions }
+  | { do: 'delete-link'; netns: NetnsPath; ifname: string; alias: string }
+  | { do: 'create-tap'; port: DesiredPort; netns: NetnsPath; cookie: string }
+  | { do: 'reattach-tap'; port: DesiredPort; netns: NetnsPath; cookie: string; ifname: string }
+  | { do: 'set-mtu'; id: string; netns: NetnsPath; ifname: string; mtu: number }
+  | { do: 'declare'; entry: DeclaredEntry };
+
+export function plan(desired: Desired, actual: Actual): Step[] {
+  const ports = planPorts(desired, actual);
+  const live = livePorts(desired, actual, ports);
+  return [
+    ...ports.filter((step) => step.do === 'expire-port' || step.do === 'detach-port'),
+    ...undeclare(desired, actual),
+    ...[...actual.peers.keys()].filter((id) => !desired.peers.has(id)).map((id): Step => ({ do: 'remove-peer', id })),
+    ...[...actual.networks.keys()]
+      .filter((name) => !desired.networks.has(name))
+      .map((name): Step => ({ do: 'remove-network', name })),
+    ...(isDeepStrictEqual(desired.underlay, actual.underlay) ? [] : [{ do: 'set-underlay', options: desired.underlay } as const]),
+    ...[...desired.networks]
+      .filter(([name, options]) => !isDeepStrictEqual(options, actual.networks.get(name)))
+      .map(([name, options]): Step => ({ do: 'put-network', name, options })),
+    ...[...desired.peers]
+      .filter(([id, options]) => !isDeepStrictEqual(options, actual.peers.get(id)))
+      .map(([id, options]): Step => ({ do: 'put-peer', id, options })),
+    ...strayLinks(desired, actual),
+    ...ports.filter((step) => step.do !== 'expire-port' && step.do !== 'detach-port'),
+    ...declare(desired, actual, live, new Set(ports.flatMap((step) => (step.do === 'detach-port' ? [step.id] : [])))),
+  ];
+}
+
+/** The link of a port in its namespace, whatever it is called there now. */
+export function linkOf(port: DesiredPort, namespace: Namespace | undefined): Link | undefined {
+  return namespace?.links.find((link) => link.alias === port.alias);
+}
+
+function planPorts(desired: Desired, actual: Actual): Step[] {
+  const wanted = new Set(desired.ports.map(({ id }) => id));
+  const detached = [...actual.ports.keys()]
+    .filter((id) => !wanted.has(id))
+    .map((id): Step => ({ do: 'detach-port', id, reason: 'the port was removed' }));
+  return [...detached, ...desired.ports.flatMap((port) => planPort(port, desired, actual))];
+}
+
+function planPort(port: DesiredPort, desired: Desired, actual: Actual): Step[] {
+  const attached = actual.ports.get(port.id);
+  const place = actual.places.get(port.id) ?? { state: 'gone', reason: 'its namespace is not known' };
+  const detach = (reason: string): Step[] => (attached === undefined ? [] : [{ do: 'detach-port', id: port.id, reason }]);
+
+  if (place.state === 'dead') return [...detach(place.reason), { do: 'expire-port', id: port.id, reason: place.reason }];
+  if (!desired.networks.has(port.network)) return detach(`network "${port.network}" is gone`);
+  // A file descriptor from inside the namespace would keep it alive for ever. One from outside sees it die by itself, and may serve
+  // processes that still live in a namespace whose name was removed.
+  if (place.state === 'gone') return attached?.pins === true ? detach(place.reason) : [];
+
+  const link = linkOf(port, actual.namespaces.get(place.cookie));
+  const stays = attached?.cookie === place.cookie && attached.network === port.network && link !== undefined;
+  if (stays) {
+    if (link.mtu === port.mtu) return [];
+    return [{ do: 'set-mtu', id: port.id, netns: place.path, ifname: link.ifname, mtu: port.mtu }];
+  }
+  const where = { port, netns: place.path, cookie: place.cookie };
+  return [
+    ...detach(attached?.cookie === place.cookie ? 'its link is gone' : 'its namespace is another one now'),
+    link === undefined ? { do: 'create-tap', ...where } : { do: 'reattach-tap', ...where, ifname: link.ifname },
+  ];
+}
+
+/** Ports that are in the datapath when the steps have been carried out. */
+function livePorts(desired: Desired, actual: Actual, steps: readonly Step[]): Set<string> {
+  const live = new Set(desired.ports.filter(({ id }) => actual.ports.has(id)).map(({ id }) => id));
+  for (const step of steps) {
+    if (step.do === 'detach-port') live.delete(step.id);
+    if (step.do === 'create-tap' || step.do === 'reattach-tap') live.add(step.port.id);
+  }
+  return live;
+}
+
+/** Tagged links whose port is not desired, or is desired elsewhere. Links without our tag are never touched. */
+function strayLinks(desired: Desired, actual: Actual): Step[] {
+  const homes = new Map(desired.ports.map((port) => [port.alias, actual.places.get(port.id)]));
+  const strays: Step[] = [];
+  for (const [cookie, { path, links }] of actual.namespaces) {
+    for (const { alias, ifname } of links) {
+      if (alias === null || !alias.startsWith(desired.aliasPrefix)) continue;
+      const home = homes.get(alias);
+      const wanted = homes.has(alias) && (home?.state !== 'present' || home.cookie === cookie) && home?.state !== 'dead';
+      if (!wanted) strays.push({ do: 'delete-link', netns: path, ifname, alias });
+    }
+  }
+  return strays;
+}
+
+function sameEntry(one: DeclaredEntry, other: DeclaredEntry): boolean {
+  return one.where.kind === other.where.kind && one.where.id === other.where.id;
+}
+
+function keyOf(entry: { network: string; mac: string }): string {
+  return `${entry.mac} ${entry.network}`;
+}
+
+function undeclare(desired: Desired, actual: Actual): Step[] {
+  const wanted = new Map(desired.entries.map((entry) => [keyOf(entry), entry]));
+  return actual.entries
+    .filter((entry) => {
+      const want = wanted.get(keyOf(entry));
+      return want === undefined || !sameEntry(want, entry);
+    })
+    .map(({ network, mac }) => ({ do: 'undeclare', network, mac }));
+}
+
+/** Entries of ports and peers that are not there wait for them. */
+function declare(desired: Desired, actual: Actual, live: ReadonlySet<string>, detached: ReadonlySet<string>): Step[] {
+  const present = new Map(actual.entries.map((entry) => [keyOf(entry), entry]));
+  return desired.entries
+    .filter((entry) => {
+      if (!desired.networks.has(entry.network)) return false;
+      const { kind, id } = entry.where;
+      if (kind === 'port' ? !live.has(id) : !desired.peers.has(id)) return false;
+      const has = present.get(keyOf(entry));
+      const stays = has !== undefined && sameEntry(has, entry) && !(kind === 'port' && detached.has(id));
+      return !stays || !actual.networks.has(entry.network);
+    })
+    .map((entry) => ({ do: 'declare', entry }));
+}

@@ -1,0 +1,264 @@
+/**
+ * Compares what should be with what is, and repairs the difference: on every change and every two seconds, never twice at once. It is
+ * level-triggered: it never asks what happened, only what is, so a lost event costs a round and a crash is the same as a start.
+ */
+import type { Logger } from 'pino';
+import type { Finding } from '../api/schema.js';
+import type { Datapath, DatapathEvent } from '../datapath/datapath.js';
+import type { Kernel, Link, NetnsPath } from '../datapath/kernel.js';
+import type { WeftError } from '../errors.js';
+import { type Catalog, portLabel } from '../state/catalog.js';
+import type { Store } from '../state/store.js';
+import type { EventBus } from '../telemetry/events.js';
+import { Carrier, type Failure } from './carry-out.js';
+import { desire, type Picture } from './desire.js';
+import { diagnose } from './diagnose.js';
+import { FindingList } from './findings.js';
+import type { Namespaces } from './netns.js';
+import { type Actual, type Namespace, type Place, plan } from './plan.js';
+import type { Proc } from './proc.js';
+import type { PeerResolver } from './resolver.js';
+import { observeSurroundings } from './surroundings.js';
+
+export interface ReconcilerParts {
+  store: Store;
+  catalog: Catalog;
+  datapath: Datapath;
+  kernel: Kernel;
+  namespaces: Namespaces;
+  proc: Proc;
+  resolver: PeerResolver;
+  events: EventBus;
+  log: Logger;
+  now?: () => Date;
+}
+
+/** What the last round saw. */
+export interface View {
+  picture: Picture;
+  actual: Actual;
+  failures: readonly Failure[];
+}
+
+const period = 2000;
+
+export class Reconciler {
+  private readonly carrier: Carrier;
+  private readonly list: FindingList;
+  private readonly knownNamespaces = new Map<string, NetnsPath>();
+  private readonly recorded: Promise<void>[] = [];
+  private lastView: View | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private running: Promise<void> | null = null;
+  private next: Promise<void> | null = null;
+  private stopped = false;
+
+  constructor(private readonly parts: ReconcilerParts) {
+    this.list = new FindingList(parts.now ?? (() => new Date()));
+    this.carrier = new Carrier(parts.datapath, parts.kernel, (id, reason) => this.expire(id, reason));
+  }
+
+  get findings(): Finding[] {
+    return this.list.all;
+  }
+
+  /** Throws before the first round. */
+  get view(): View {
+    if (this.lastView === null) throw new Error('the reconciler has not run yet');
+    return this.lastView;
+  }
+
+  /** Why a port could not be made in the last round. */
+  portFailure(id: string): WeftError | null {
+    const failure = this.lastView?.failures.find(
+      ({ step }) => (step.do === 'create-tap' || step.do === 'reattach-tap') && step.port.id === id,
+    );
+    return failure?.error ?? null;
+  }
+
+  /** Opens the VXLAN port, before anything else is made. Throws WEFT_VTEP_PORT_TAKEN and the like. */
+  openUnderlay(): void {
+    const { desired } = this.imagine();
+    const [own] = desired.underlay.ports;
+    const options = { ...desired.underlay, ports: own === undefined ? [] : [own] };
+    const [failure] = this.carrier.run([{ do: 'set-underlay', options }], this.offloads());
+    if (failure !== undefined) throw failure.error;
+  }
+
+  start(): void {
+    this.timer = setInterval(() => this.trigger(), period);
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    if (this.timer !== null) clearInterval(this.timer);
+    await this.next;
+    await this.running;
+  }
+
+  /** Asks for a round soon. */
+  trigger(): void {
+    this.settle().catch((error: unknown) => this.parts.log.error({ err: error }, 'a reconcile round failed'));
+  }
+
+  /** Resolves after a whole round that began after this call. */
+  settle(): Promise<void> {
+    if (this.stopped) return Promise.resolve();
+    this.next ??= (async () => {
+      await this.running?.catch(() => undefined);
+      this.next = null;
+      this.running = this.round();
+      try {
+        await this.running;
+      } finally {
+        this.running = null;
+      }
+    })();
+    return this.next;
+  }
+
+  /** Called by the engine through the datapath. */
+  handleEvents(): void {
+    for (const event of this.parts.datapath.takeEvents()) this.handle(event);
+  }
+
+  private handle(event: DatapathEvent): void {
+    const { events, log } = this.parts;
+    switch (event.type) {
+      case 'mac-learned':
+      case 'mac-moved':
+      case 'mac-frozen': {
+        const [, verb] = event.type.split('-');
+        const where = `${event.where.kind} ${event.where.id}`;
+        if (event.type === 'mac-frozen') log.warn({ network: event.network, mac: event.mac }, 'a MAC moves too often and is frozen');
+        return events.emit(event.type, `network ${event.network}`, `${event.mac} was ${verb} at ${where}`);
+      }
+      case 'port-gone':
+        events.emit(event.type, `port ${event.port}`, 'its link vanished');
+        this.parts.datapath.removePort(event.port);
+        return this.trigger();
+      case 'port-error':
+        log.warn({ port: event.port, reason: event.error }, 'the kernel refuses frames of a port');
+        return events.emit(event.type, `port ${event.port}`, event.error);
+      case 'peer-offload-disabled':
+        log.warn({ peer: event.peer, reason: event.reason }, 'UDP_SEGMENT is not used towards a peer any more');
+        events.emit(event.type, `peer ${event.peer}`, event.reason);
+        return this.trigger();
+      case 'peer-too-big':
+        events.emit(event.type, `peer ${event.peer}`, 'a datagram was larger than the path MTU');
+        return this.trigger();
+      case 'stranger':
+        return events.emit(event.type, `address ${event.address}`, 'a datagram came from a stranger');
+      case 'events-lost':
+        return events.emit(event.type, 'events', `${event.count} events of the datapath were lost`);
+    }
+  }
+
+  private async round(): Promise<void> {
+    const picture = this.imagine();
+    const actual = this.observe();
+    const failures = this.carrier.run(plan(picture.desired, actual), this.offloads());
+    this.lastView = { picture, actual: this.observe(), failures };
+    await this.recordCookies();
+    await Promise.all(this.recorded.splice(0));
+    this.publish(diagnose(this.lastView, this.parts.catalog, this.parts.datapath.counters()));
+  }
+
+  private imagine(): Picture {
+    const { catalog, store } = this.parts;
+    const peers = catalog.peers();
+    this.parts.resolver.keepOnly(new Set(peers.map(({ address }) => address)));
+    const intent = {
+      hostId: store.hostId,
+      config: catalog.config,
+      networks: catalog.networks().map((network) => ({ ...network, limits: catalog.limitsOf(network) })),
+      shadowed: catalog.shadowed(),
+      peers,
+      ports: catalog.ports(),
+      entries: catalog.entries(),
+    };
+    return desire(intent, observeSurroundings(this.parts.kernel, this.parts.resolver, catalog.config));
+  }
+
+  private observe(): Actual {
+    const state = this.parts.datapath.state();
+    const places = new Map<string, Place>();
+    for (const port of this.parts.catalog.ports()) {
+      const place = this.parts.namespaces.locate(port.netns);
+      places.set(port.id, place);
+      if (place.state === 'present') this.knownNamespaces.set(place.cookie, place.path);
+    }
+    this.knownNamespaces.set(this.parts.namespaces.ownCookie, null);
+    // Of a port that was just removed only the datapath still knows where its link is.
+    for (const { cookie, netns } of state.ports.values()) if (!this.knownNamespaces.has(cookie)) this.knownNamespaces.set(cookie, netns);
+    return { ...state, places, namespaces: this.scan(places) };
+  }
+
+  /** The links of all namespaces that have, or had, ports of ours. */
+  private scan(places: ReadonlyMap<string, Place>): Map<string, Namespace> {
+    const inUse = new Set([...places.values()].flatMap((place) => (place.state === 'present' ? [place.cookie] : [])));
+    const prefix = `weft:${this.parts.store.hostId}:`;
+    const found = new Map<string, Namespace>();
+    for (const [cookie, path] of this.knownNamespaces) {
+      const links = this.linksOf(path, cookie);
+      if (links !== null) found.set(cookie, { path, links });
+      const ours = links?.some(({ alias }) => alias?.startsWith(prefix)) ?? false;
+      if (path !== null && !inUse.has(cookie) && !ours) this.knownNamespaces.delete(cookie);
+    }
+    return found;
+  }
+
+  private linksOf(path: NetnsPath, cookie: string): Link[] | null {
+    try {
+      if (path !== null && this.parts.kernel.netnsInfo(path).cookie !== cookie) return null;
+      return this.parts.kernel.links(path);
+    } catch {
+      return null;
+    }
+  }
+
+  /** A NAME or PATH whose namespace was made again is remembered by its new cookie. */
+  private async recordCookies(): Promise<void> {
+    const { store, catalog, proc } = this.parts;
+    for (const port of catalog.ports()) {
+      const place = this.view.actual.places.get(port.id);
+      if (port.netns === null || place?.state !== 'present' || place.cookie === port.netns.cookie) continue;
+      await store.put('port', port.id, { ...port, netns: { ...port.netns, cookie: place.cookie, bootId: proc.bootId() } });
+    }
+  }
+
+  /** A port whose process died has nothing to return to. */
+  private expire(id: string, reason: string): void {
+    const { store, catalog, events, log } = this.parts;
+    const port = catalog.ports().find((one) => one.id === id);
+    if (port === undefined) return;
+    const entries = catalog.entries().filter(({ where }) => where.kind === 'port' && where.id === id);
+    this.recorded.push(
+      store.transaction((tx) => {
+        tx.delete('port', id);
+        for (const entry of entries) tx.delete('entry', `${entry.mac} ${entry.network}`);
+      }),
+    );
+    log.info({ port: id, reason }, 'port removed: its process ended');
+    events.emit('port-removed', `port ${id}`, `${portLabel(port)} was removed: ${reason}`);
+  }
+
+  private offloads(): { tso: boolean; uso: boolean } {
+    const { tso, uso } = this.parts.catalog.config.underlay.offloads;
+    return { tso: tso === 'auto', uso: uso === 'auto' };
+  }
+
+  private publish(drafts: Parameters<FindingList['replace']>[0]): void {
+    const { events, log } = this.parts;
+    const { appeared, cleared } = this.list.replace(drafts);
+    for (const { code, object, message, severity } of appeared) {
+      log[severity === 'warning' ? 'warn' : severity]({ finding: code, object }, message);
+      events.emit('finding', object, `${message} (${code})`);
+    }
+    for (const { code, object, message } of cleared) {
+      log.info({ finding: code, object }, `over: ${message}`);
+      events.emit('finding-cleared', object, `over: ${message} (${code})`);
+    }
+  }
+}
+

@@ -1,0 +1,58 @@
+/** Resolves the names of peers again and again; a name that does not resolve is a state, not an error. */
+import { isHostAddress, parseAddress } from '../model/address.js';
+
+/** Numeric addresses of a name; throws when there are none. */
+export type Lookup = (name: string) => Promise<string[]>;
+
+export type Resolution = { address: string; reason: null } | { address: null; reason: string };
+
+const resolveEvery = 30_000;
+const retryEvery = 5_000;
+
+export class PeerResolver {
+  private readonly known = new Map<string, Resolution & { due: number }>();
+  private readonly running = new Set<string>();
+
+  /** `onChange` is called when a name got another address, or lost its last. `now` is in milliseconds. */
+  constructor(
+    private readonly lookup: Lookup,
+    private readonly onChange: () => void,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /** What is known of an address or name now. Starts a lookup in the background when one is due. */
+  resolve(address: string): Resolution {
+    const numeric = parseAddress(address);
+    if (numeric !== null) return { address: numeric, reason: null };
+    const known = this.known.get(address);
+    if ((known === undefined || known.due <= this.now()) && !this.running.has(address)) void this.refresh(address);
+    return known ?? { address: null, reason: 'the name is being resolved' };
+  }
+
+  /** Forgets names that are no peers any more. */
+  keepOnly(addresses: ReadonlySet<string>): void {
+    for (const name of this.known.keys()) if (!addresses.has(name)) this.known.delete(name);
+  }
+
+  private async refresh(name: string): Promise<void> {
+    this.running.add(name);
+    const before = this.known.get(name);
+    try {
+      const found = (await this.lookup(name)).flatMap((text) => parseAddress(text) ?? []).filter(isHostAddress);
+      // A name with several addresses keeps the one in use, whatever order the resolver gives.
+      const keeps = before?.address !== undefined && before.address !== null && found.includes(before.address);
+      const address = keeps ? before.address : found[0];
+      if (address === undefined || address === null) throw new Error('it has no address');
+      this.known.set(name, { address, reason: null, due: this.now() + resolveEvery });
+    } catch (error) {
+      const reason = `${name} does not resolve: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`;
+      // A resolver that is down for a while must not cut a link that works.
+      const kept: Resolution = before?.address === undefined || before.address === null ? { address: null, reason } : before;
+      this.known.set(name, { ...kept, due: this.now() + retryEvery });
+    } finally {
+      this.running.delete(name);
+    }
+    const after = this.known.get(name);
+    if (after?.address !== before?.address || after?.reason !== before?.reason) this.onChange();
+  }
+}

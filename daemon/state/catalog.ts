@@ -1,0 +1,150 @@
+/** All desired objects: those of the configuration file, which are read at each start, and those of the store. */
+import type { Config, NetworkConfig } from '../config/schema.js';
+import { WeftError } from '../errors.js';
+import { parsePeerAddress } from '../model/address.js';
+import { peerIdOf, vniOfName } from '../model/identity.js';
+import type { EntryRecord, FdbLimits, NetworkRecord, Owner, PeerRecord, PortRecord } from '../model/objects.js';
+import type { LoadedConfig } from '../config/load.js';
+import type { Store } from './store.js';
+
+export class Catalog {
+  private fileNetworks = new Map<string, NetworkRecord>();
+  private filePeers = new Map<string, PeerRecord>();
+
+  constructor(
+    private readonly store: Store,
+    private loaded: LoadedConfig,
+  ) {
+    this.use(loaded);
+  }
+
+  get config(): Config {
+    return this.loaded.config;
+  }
+
+  get source(): LoadedConfig {
+    return this.loaded;
+  }
+
+  get file(): string | null {
+    return this.loaded.file;
+  }
+
+  use(loaded: LoadedConfig): void {
+    this.loaded = loaded;
+    const owner: Owner = { kind: 'file', ref: loaded.file ?? '' };
+    this.fileNetworks = new Map(networksOf(loaded.config, owner).map((network) => [network.name, network]));
+    this.filePeers = new Map(peersOf(loaded.config, owner).map((peer) => [peer.id, peer]));
+  }
+
+  /** Where the file and the store name the same thing, the file wins; {@link shadowed} lists the others. */
+  networks(): NetworkRecord[] {
+    return this.split().networks;
+  }
+
+  peers(): PeerRecord[] {
+    return [...this.filePeers.values(), ...this.store.list('peer').filter(({ id }) => !this.filePeers.has(id))];
+  }
+
+  /** Networks of the store that give way to the file: the same name or the same VNI. */
+  shadowed(): { network: NetworkRecord; by: NetworkRecord }[] {
+    return this.split().shadowed;
+  }
+
+  ports(): PortRecord[] {
+    return this.store.list('port');
+  }
+
+  entries(): EntryRecord[] {
+    return this.store.list('entry');
+  }
+
+  limitsOf(network: NetworkRecord): FdbLimits {
+    return { ...limits(this.config.fdb), ...network.fdb } as FdbLimits;
+  }
+
+  network(name: string): NetworkRecord {
+    const found = this.networks().find((network) => network.name === name);
+    if (found === undefined) throw new WeftError('WEFT_NETWORK_NOT_FOUND', { name });
+    return found;
+  }
+
+  /** By ID, name, IFNAME while it is unique, or IFNAME@NETNS. */
+  port(ref: string): PortRecord {
+    const ports = this.ports();
+    const exact = ports.find((port) => port.id === ref) ?? ports.find((port) => port.name === ref);
+    if (exact !== undefined) return exact;
+    const matches = ports.filter((port) => port.ifname === ref || portLabel(port) === ref);
+    const [only] = matches;
+    if (only === undefined) throw new WeftError('WEFT_PORT_NOT_FOUND', { name: ref });
+    if (matches.length > 1) {
+      const list = matches.map((port) => `${portLabel(port)} (${port.id})`).join(', ');
+      throw new WeftError('WEFT_PORT_AMBIGUOUS', { name: ref, matches: list });
+    }
+    return only;
+  }
+
+  /** By ID, address, or address:port. */
+  peer(ref: string): PeerRecord {
+    const parsed = parsePeerAddress(ref);
+    const found = this.peers().find(
+      (peer) =>
+        peer.id === ref ||
+        (parsed !== null && peer.address === parsed.address && (parsed.port === null || parsed.port === peer.port)),
+    );
+    if (found === undefined) throw new WeftError('WEFT_PEER_NOT_FOUND', { name: ref });
+    return found;
+  }
+
+  private split(): { networks: NetworkRecord[]; shadowed: { network: NetworkRecord; by: NetworkRecord }[] } {
+    const networks = [...this.fileNetworks.values()];
+    const vnis = new Map(networks.map((network) => [network.vni, network]));
+    const shadowed: { network: NetworkRecord; by: NetworkRecord }[] = [];
+    for (const network of this.store.list('network')) {
+      const by = this.fileNetworks.get(network.name) ?? vnis.get(network.vni);
+      if (by === undefined) networks.push(network);
+      else shadowed.push({ network, by });
+    }
+    return { networks, shadowed };
+  }
+}
+
+/** How a port is shown to people and found again: its name, else IFNAME@NETNS, else IFNAME. */
+export function portLabel(port: PortRecord): string {
+  return port.netns === null ? port.ifname : `${port.ifname}@${port.netns.given}`;
+}
+
+export function networksOf(config: Config, owner: Owner): NetworkRecord[] {
+  return Object.entries(config.networks).map(([name, network]) => ({
+    name,
+    vni: network.vni ?? vniOfName(name),
+    subnets: network.subnets,
+    mtu: network.mtu,
+    vlan: network.vlan,
+    fdb: limits(network.fdb ?? {}),
+    owner,
+  }));
+}
+
+function peersOf(config: Config, owner: Owner): PeerRecord[] {
+  return config.peers.map(({ address, port, checksum, offload }) => ({
+    id: peerIdOf(address),
+    address,
+    port: port ?? config.underlay.port,
+    checksum,
+    offload,
+    owner,
+  }));
+}
+
+function limits(fdb: NonNullable<NetworkConfig['fdb']>): Partial<FdbLimits> {
+  const all = {
+    age: fdb.age,
+    limit: fdb.limit,
+    limitPerPort: fdb.limit_per_port,
+    moveCount: fdb.moves?.count,
+    moveWindow: fdb.moves?.window,
+    moveFreeze: fdb.moves?.freeze,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,39 @@
+/** Where desired state lives. What was answered with "yes" is on the disk before the answer leaves. */
+import type { EntryRecord, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
+
+export interface Records {
+  network: NetworkRecord;
+  port: PortRecord;
+  peer: PeerRecord;
+  entry: EntryRecord;
+}
+
+export type Kind = keyof Records;
+
+export const kinds: readonly Kind[] = ['network', 'port', 'peer', 'entry'];
+
+export interface Change {
+  kind: Kind;
+  key: string;
+}
+
+/** Changes that become true together or not at all. */
+export interface Transaction {
+  put<K extends Kind>(kind: K, key: string, record: Records[K]): void;
+  delete(kind: Kind, key: string): void;
+}
+
+export interface Store {
+  /** Minted at first start and kept; never derived from the hardware. */
+  readonly hostId: string;
+  get<K extends Kind>(kind: K, key: string): Records[K] | undefined;
+  /** In the order of the keys. */
+  list<K extends Kind>(kind: K): Records[K][];
+  /** Resolves when the record is on the disk. */
+  put<K extends Kind>(kind: K, key: string, record: Records[K]): Promise<void>;
+  delete(kind: Kind, key: string): Promise<void>;
+  transaction(change: (tx: Transaction) => void): Promise<void>;
+  /** Calls back after each change; returns what ends it. */
+  watch(listener: (change: Change) => void): () => void;
+  close(): Promise<void>;
+}

@@ -14,13 +14,13 @@ describe('parseCpuTicks', () => {
 
 describe('cpuUse', () => {
   it('counts what was neither idle nor stolen, in CPUs', () => {
-    const before = { idle: 100, steal: 0, total: 200 };
-    const after = { idle: 150, steal: 10, total: 400 };
-    expect(cpuUse(before, after, 2)).toEqual({ busyCpus: 1.4, stealShare: 0.05 });
+    const before = { machine: { idle: 100, steal: 0, total: 200 }, others: 5 };
+    const after = { machine: { idle: 150, steal: 10, total: 400 }, others: 25 };
+    expect(cpuUse(before, after, 2)).toEqual({ busyCpus: 1.4, stealShare: 0.05, otherCpus: 0.2 });
   });
 
   it('is zero when no time has passed', () => {
-    const now = { idle: 1, steal: 1, total: 3 };
-    expect(cpuUse(now, now, 2)).toEqual({ busyCpus: 0, stealShare: 0 });
+    const now = { machine: { idle: 1, steal: 1, total: 3 }, others: 0 };
+    expect(cpuUse(now, now, 2)).toEqual({ busyCpus: 0, stealShare: 0, otherCpus: 0 });
   });
 });

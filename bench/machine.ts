@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
+import { otherTicks, readProcesses } from './other-programs.js';
 
 /** Ticks of all CPUs together since boot, from the first line of /proc/stat. */
 export interface CpuTicks {
@@ -14,6 +15,8 @@ export interface CpuUse {
   busyCpus: number;
   /** 0 to 1: time that the hypervisor gave to others while we wanted to run. */
   stealShare: number;
+  /** CPUs that programs used which are not of this run. */
+  otherCpus: number;
 }
 
 /** Parses /proc/stat (proc_stat(5)): user nice system idle iowait irq softirq steal, then guest times that user holds already. */
@@ -24,16 +27,30 @@ export function parseCpuTicks(text: string): CpuTicks {
   return { idle: idle + iowait, steal, total: user + nice + system + idle + iowait + irq + softirq + steal };
 }
 
-export function cpuUse(before: CpuTicks, after: CpuTicks, cpuCount: number): CpuUse {
-  const total = after.total - before.total;
-  if (total <= 0) return { busyCpus: 0, stealShare: 0 };
-  const idle = after.idle - before.idle;
-  const steal = after.steal - before.steal;
-  return { busyCpus: ((total - idle - steal) / total) * cpuCount, stealShare: steal / total };
+/** Time is in ticks throughout, so that the length of a tick cancels out. */
+export function cpuUse(before: CpuSample, after: CpuSample, cpuCount: number): CpuUse {
+  const total = after.machine.total - before.machine.total;
+  if (total <= 0) return { busyCpus: 0, stealShare: 0, otherCpus: 0 };
+  const idle = after.machine.idle - before.machine.idle;
+  const steal = after.machine.steal - before.machine.steal;
+  return {
+    busyCpus: ((total - idle - steal) / total) * cpuCount,
+    stealShare: steal / total,
+    otherCpus: (Math.max(0, after.others - before.others) / total) * cpuCount,
+  };
 }
 
-export function sampleCpu(): CpuTicks {
-  return parseCpuTicks(readFileSync('/proc/stat', 'utf8'));
+export interface CpuSample {
+  machine: CpuTicks;
+  /** Ticks of the programs that are not of this run. */
+  others: number;
+}
+
+export function sampleCpu(): CpuSample {
+  return {
+    machine: parseCpuTicks(readFileSync('/proc/stat', 'utf8')),
+    others: otherTicks(readProcesses(), process.pid),
+  };
 }
 
 /** For the head of a report: what the figures were measured on. */

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { type CpuUse, cpuUse, describeMachine, sampleCpu } from './machine.js';
 import type { Pair } from './pair.js';
-import type { Processes } from './processes.js';
+import { Program } from './program.js';
 
 export const measurementKeys = ['tcp', 'tcp4', 'pps', 'pps64', 'rr'] as const;
 export type MeasurementKey = (typeof measurementKeys)[number];
@@ -11,21 +11,21 @@ export type MeasurementKey = (typeof measurementKeys)[number];
 export interface Reading {
   /** The figure that is compared, in the measurement's unit. */
   value: number;
-  /** CPU time of the whole machine for one unit of work, in the measurement's work unit; null where that says nothing. */
-  cost: number | null;
+  /** CPU time of the whole machine, other programs left out, for one unit of work in the measurement's cost unit. */
+  cost: number;
   cpu: CpuUse;
   /** What else is worth knowing, by the words of the table. */
   details: Record<string, number>;
 }
 
-export interface Measurement {
+export interface Measurement<P = Pair> {
   key: MeasurementKey;
   title: string;
   unit: string;
   /** Whether a larger value is the better one. */
   higherIsBetter: boolean;
-  costUnit: string | null;
-  run(pair: Pair, seconds: number): Promise<Reading>;
+  costUnit: string;
+  run(pair: P, seconds: number): Promise<Reading>;
 }
 
 /** 22 bytes in UDP over IPv4 make an Ethernet frame of 64 bytes, without frame check sequence. */
@@ -48,7 +48,11 @@ const Sent = z.object({ framesPerSecond: z.number(), seconds: z.number(), cpuSec
 const Received = Sent.extend({ overflow: z.number() });
 const RoundTrips = z.object({ requests: z.number(), p50: z.number(), p99: z.number(), p999: z.number() });
 
-export function measurements(processes: Processes): Measurement[] {
+function ownCpus({ busyCpus, otherCpus }: CpuUse): number {
+  return Math.max(0, busyCpus - otherCpus);
+}
+
+export function measurements(): Measurement[] {
   const cpuCount = describeMachine().cpus;
 
   async function timed<T>(work: () => Promise<T>): Promise<{ result: T; cpu: CpuUse; seconds: number }> {
@@ -60,16 +64,16 @@ export function measurements(processes: Processes): Measurement[] {
   }
 
   async function tcp(pair: Pair, seconds: number, streams: number): Promise<Reading> {
-    const server = processes.start(pair.server, ['iperf3', '--server', '--one-off', '--forceflush']);
+    const server = new Program(pair.server.namespace, ['iperf3', '--server', '--one-off', '--forceflush']);
     try {
       await server.printed('Server listening');
       const client = ['iperf3', '--client', pair.serverAddress, '--json'];
       client.push('--time', String(seconds), '--parallel', String(streams));
-      const timing = await timed(() => processes.run(pair.client, client));
+      const timing = await timed(() => new Program(pair.client.namespace, client).output());
       const { end } = Iperf.parse(JSON.parse(timing.result));
       return {
         value: end.sum_received.bits_per_second / 1e9,
-        cost: (timing.cpu.busyCpus * timing.seconds) / (end.sum_received.bytes / 1e9),
+        cost: (ownCpus(timing.cpu) * timing.seconds) / (end.sum_received.bytes / 1e9),
         cpu: timing.cpu,
         details: {
           retransmits: end.sum_sent.retransmits ?? 0,
@@ -78,26 +82,26 @@ export function measurements(processes: Processes): Measurement[] {
         },
       };
     } finally {
-      await server.stop();
+      await server.kill();
     }
   }
 
   async function frames(pair: Pair, seconds: number, flows: number): Promise<Reading> {
     const window = ['--warmup', String(WARMUP_SECONDS), '--seconds', String(seconds)];
-    const receiver = processes.start(pair.server, [udpBlast, 'receive', ...window]);
+    const receiver = new Program(pair.server.namespace, [udpBlast, 'receive', ...window]);
     const total = String(WARMUP_SECONDS + seconds + TAIL_SECONDS);
     const send = [udpBlast, 'send', '--to', pair.serverAddress, '--size', SMALL_PAYLOAD];
     send.push('--flows', String(flows), '--seconds', total);
     try {
       await receiver.printed('ready');
-      const sender = processes.start(pair.client, send);
+      const sender = new Program(pair.client.namespace, send);
       const timing = await timed(() => receiver.output());
       const lines = timing.result.trim().split('\n');
       const received = Received.parse(JSON.parse(lines.at(-1) ?? ''));
       const sent = Sent.parse(JSON.parse(await sender.output()));
       return {
         value: received.framesPerSecond / 1e3,
-        cost: (timing.cpu.busyCpus / received.framesPerSecond) * 1e6,
+        cost: (ownCpus(timing.cpu) / received.framesPerSecond) * 1e6,
         cpu: timing.cpu,
         details: {
           'sent kpps': sent.framesPerSecond / 1e3,
@@ -107,21 +111,21 @@ export function measurements(processes: Processes): Measurement[] {
         },
       };
     } finally {
-      await receiver.stop();
+      await receiver.kill();
     }
   }
 
   async function requestResponse(pair: Pair, seconds: number): Promise<Reading> {
-    const server = processes.start(pair.server, [udpBlast, 'echo', '--tcp']);
+    const server = new Program(pair.server.namespace, [udpBlast, 'echo', '--tcp']);
     const ping = [udpBlast, 'ping', '--tcp', '--to', pair.serverAddress, '--size', REQUEST_BYTES];
     ping.push('--warmup', String(WARMUP_SECONDS), '--seconds', String(seconds));
     try {
       await server.printed('ready');
-      const timing = await timed(() => processes.run(pair.client, ping));
+      const timing = await timed(() => new Program(pair.client.namespace, ping).output());
       const trips = RoundTrips.parse(JSON.parse(timing.result));
       return {
         value: trips.p50,
-        cost: ((timing.cpu.busyCpus * seconds) / trips.requests) * 1e6,
+        cost: ((ownCpus(timing.cpu) * seconds) / trips.requests) * 1e6,
         cpu: timing.cpu,
         details: {
           'p99 us': trips.p99,
@@ -130,7 +134,7 @@ export function measurements(processes: Processes): Measurement[] {
         },
       };
     } finally {
-      await server.stop();
+      await server.kill();
     }
   }
 

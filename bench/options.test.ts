@@ -8,6 +8,7 @@ describe('parseOptions', () => {
       seconds: 5,
       only: ['tcp', 'tcp4', 'pps', 'pps64', 'rr'],
       systems: ['kernel', 'weft'],
+      keepDisturbed: false,
       json: null,
     });
   });

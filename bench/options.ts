@@ -6,6 +6,7 @@ export interface BenchOptions {
   seconds: number;
   only: MeasurementKey[];
   systems: SystemName[];
+  keepDisturbed: boolean;
   json: string | null;
 }
 
@@ -32,6 +33,11 @@ export async function parseOptions(argv: readonly string[]): Promise<BenchOption
       describe: `Some of ${systemNames.join(',')}`,
       coerce: list(systemNames),
     })
+    .option('keep-disturbed', {
+      type: 'boolean',
+      default: false,
+      describe: 'Count readings, too, in which steal or other programs took part',
+    })
     .option('json', { type: 'string', describe: 'Also write every reading to this file' })
     .check(({ rounds, seconds }) => {
       if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
@@ -48,6 +54,7 @@ export async function parseOptions(argv: readonly string[]): Promise<BenchOption
     seconds: parsed.seconds ?? (parsed.quick ? 2 : 5),
     only: parsed.only ?? [...measurementKeys],
     systems: parsed.systems ?? [...systemNames],
+    keepDisturbed: parsed.keepDisturbed,
     json: parsed.json ?? null,
   };
 }

@@ -4,9 +4,9 @@ import type { Step } from './rounds.js';
 /** A line a reading, with the time that is left at the pace so far. */
 export function progress(out: NodeJS.WritableStream, now: () => number = Date.now): (step: Step) => void {
   const start = now();
-  return ({ pair, measurement, reading, kept, done }) => {
+  return ({ pair, measurement, reading, disturbance, kept, done }) => {
     const left = done > 0 ? ((now() - start) / done) * (1 - done) : 0;
-    const verdict = kept ? '' : `  discarded: ${figure(reading.cpu.stealShare * 100)} % steal`;
+    const verdict = disturbance === null ? '' : `  ${kept ? 'kept though' : 'discarded'}: ${disturbance}`;
     const value = `${figure(reading.value)} ${measurement.unit}`;
     const cpu = `${figure(reading.cpu.busyCpus)} CPUs`;
     const share = `${Math.round(done * 100)} %`.padStart(5);

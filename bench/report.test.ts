@@ -13,8 +13,13 @@ const measurement: Measurement = {
 };
 const names = { baseline: 'kernel', subject: 'weft' };
 
-function reading(value: number, cost: number | null = 1): Reading {
-  return { value, cost, cpu: { busyCpus: 1.5, stealShare: 0 }, details: { retransmits: value * 10 } };
+function reading(value: number, cost = 1): Reading {
+  return {
+    value,
+    cost,
+    cpu: { busyCpus: 1.5, stealShare: 0, otherCpus: 0 },
+    details: { retransmits: value * 10 },
+  };
 }
 
 describe('spread', () => {
@@ -88,19 +93,18 @@ describe('markdown', () => {
     const series: Series = {
       measurement: 'tcp',
       discarded: 1,
-      rounds: [{ kernel: reading(10), weft: reading(8, null) }],
+      rounds: [{ kernel: reading(10), weft: reading(8, 2) }],
     };
     const info = {
       machine: { cpus: 2, model: 'a CPU', kernel: '6.18', node: 'v20' },
       date: '2026-01-01',
-      busyCpusBefore: 0,
       rounds: 1,
       seconds: 5,
       guestMtu: { kernel: 1450, weft: 1450 },
     };
     const text = markdown(info, [summarize(measurement, series, names)], names);
     expect(text).toContain(
-      '| TCP, 1 stream | Gbit/s | 10 (10-10) | 8 (8-8) | **0.80 (0.80-0.80)** | - | 1 |\n',
+      '| TCP, 1 stream | Gbit/s | 10 (10-10) | 8 (8-8) | **0.80 (0.80-0.80)** | 2 (2-2) | 1 |\n',
     );
     expect(text).toContain('| tcp: retransmits | 100 (100-100) | 80 (80-80) |\n');
     expect(text).toContain('guest MTU kernel 1450, weft 1450');

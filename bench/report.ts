@@ -24,6 +24,7 @@ export interface SystemSummary {
   value: Spread | null;
   cost: Spread | null;
   busyCpus: Spread | null;
+  otherCpus: Spread | null;
   details: Record<string, Spread>;
 }
 
@@ -32,7 +33,7 @@ export interface Summary {
   title: string;
   unit: string;
   higherIsBetter: boolean;
-  costUnit: string | null;
+  costUnit: string;
   rounds: number;
   discarded: number;
   systems: Record<string, SystemSummary>;
@@ -47,13 +48,11 @@ export function summarize(
   series: Series,
   names: { baseline: string; subject: string },
 ): Summary {
-  const ratioOf = (pick: (reading: Reading) => number | null) =>
+  const ratioOf = (pick: (reading: Reading) => number) =>
     series.rounds.flatMap((round) => {
-      const below = round[names.baseline];
-      const above = round[names.subject];
-      const base = below ? pick(below) : null;
-      const subject = above ? pick(above) : null;
-      return base !== null && subject !== null && base > 0 ? [subject / base] : [];
+      const base = round[names.baseline];
+      const subject = round[names.subject];
+      return base && subject && pick(base) > 0 ? [pick(subject) / pick(base)] : [];
     });
   return {
     key: measurement.key,
@@ -81,8 +80,9 @@ function summarizeSystem(series: Series, name: string): SystemSummary {
   }
   return {
     value: spread(readings.map((reading) => reading.value)),
-    cost: spread(readings.flatMap((reading) => reading.cost ?? [])),
+    cost: spread(readings.map((reading) => reading.cost)),
     busyCpus: spread(readings.map((reading) => reading.cpu.busyCpus)),
+    otherCpus: spread(readings.map((reading) => reading.cpu.otherCpus)),
     details,
   };
 }
@@ -104,8 +104,6 @@ function cell(values: Spread | null | undefined): string {
 export interface RunInfo {
   machine: MachineInfo;
   date: string;
-  /** What other programs used before the first round. */
-  busyCpusBefore: number;
   rounds: number;
   seconds: number;
   /** Bytes, by the name of the pair. */
@@ -123,7 +121,7 @@ export function markdown(
   const mtus = Object.entries(info.guestMtu).map(([name, mtu]) => `${name} ${mtu}`);
   const head = [
     `${info.date}, ${machine}; ${info.rounds} interleaved rounds of ${info.seconds} s; guest MTU ${mtus.join(', ')}.`,
-    `Cells are: median (lowest-highest). Before the first round ${figure(info.busyCpusBefore)} CPUs were busy.`,
+    'Cells are: median (lowest-highest).',
   ];
   const main = table(
     ['', 'unit', baseline, subject, `${subject}/${baseline}`, 'CPU for the same work', 'discarded'],
@@ -149,9 +147,8 @@ function besideRows(summary: Summary, baseline: string, subject: string): string
   const right = summary.systems[subject];
   const keys = Object.keys(left?.details ?? right?.details ?? {});
   const rows = [[`${summary.key}: busy CPUs`, cell(left?.busyCpus), cell(right?.busyCpus)]];
-  if (summary.costUnit !== null) {
-    rows.push([`${summary.key}: ${summary.costUnit}`, cell(left?.cost), cell(right?.cost)]);
-  }
+  rows.push([`${summary.key}: CPUs of other programs`, cell(left?.otherCpus), cell(right?.otherCpus)]);
+  rows.push([`${summary.key}: ${summary.costUnit}`, cell(left?.cost), cell(right?.cost)]);
   for (const key of keys)
     rows.push([`${summary.key}: ${key}`, cell(left?.details[key]), cell(right?.details[key])]);
   return rows;

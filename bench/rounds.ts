@@ -1,23 +1,33 @@
+import type { CpuUse } from './machine.js';
 import type { Measurement, MeasurementKey, Reading } from './measurements.js';
-import type { Pair } from './pair.js';
 
 /** Above this share of stolen time a reading says more about the hypervisor than about what was measured. */
-export const STEAL_LIMIT = 0.01;
-/** How often one reading is taken again because of steal, before its round goes without. */
+const STEAL_LIMIT = 0.01;
+/** Above this, CPUs of programs that are not ours take part in what is measured. */
+const OTHER_CPUS_LIMIT = 0.1;
+/** How often one reading is taken again when it was disturbed, before its round goes without. */
 export const MAX_REPEATS = 3;
+
+/** Why a reading should not count; null when it should. */
+export function disturbance({ stealShare, otherCpus }: CpuUse): string | null {
+  if (stealShare > STEAL_LIMIT) return `${(stealShare * 100).toFixed(1)} % steal`;
+  if (otherCpus > OTHER_CPUS_LIMIT) return `other programs on ${otherCpus.toFixed(2)} CPUs`;
+  return null;
+}
 
 export interface Series {
   measurement: MeasurementKey;
-  /** A reading a round for each pair by its name; null where steal spoilt every attempt. */
+  /** A reading a round for each pair by its name; null where every attempt was disturbed. */
   rounds: Record<string, Reading | null>[];
-  /** Readings thrown away because of steal. */
+  /** Readings thrown away because they were disturbed. */
   discarded: number;
 }
 
 export interface Step {
   pair: string;
-  measurement: Measurement;
+  measurement: Pick<Measurement, 'title' | 'unit'>;
   reading: Reading;
+  disturbance: string | null;
   kept: boolean;
   /** 0 to 1, of the planned readings. */
   done: number;
@@ -27,10 +37,10 @@ export interface Step {
  * Takes every measurement of every pair in turn, round by round, so that what changes on the machine meanwhile meets all of them.
  * Every other round goes through the pairs backwards.
  */
-export async function runRounds(
-  pairs: readonly Pair[],
-  measurements: readonly Measurement[],
-  options: { rounds: number; seconds: number; onStep: (step: Step) => void },
+export async function runRounds<P extends { readonly name: string }>(
+  pairs: readonly P[],
+  measurements: readonly Measurement<P>[],
+  options: { rounds: number; seconds: number; keepDisturbed: boolean; onStep: (step: Step) => void },
 ): Promise<Series[]> {
   const plan = measurements.map((measurement) => {
     const series: Series = { measurement: measurement.key, rounds: [], discarded: 0 };
@@ -51,11 +61,12 @@ export async function runRounds(
   }
   return plan.map(({ series }) => series);
 
-  async function undisturbed(pair: Pair, measurement: Measurement, series: Series, done: number) {
+  async function undisturbed(pair: P, measurement: Measurement<P>, series: Series, done: number) {
     for (let attempt = 0; attempt <= MAX_REPEATS; attempt += 1) {
       const reading = await measurement.run(pair, options.seconds);
-      const kept = reading.cpu.stealShare <= STEAL_LIMIT;
-      options.onStep({ pair: pair.name, measurement, reading, kept, done });
+      const spoilt = disturbance(reading.cpu);
+      const kept = spoilt === null || options.keepDisturbed;
+      options.onStep({ pair: pair.name, measurement, reading, disturbance: spoilt, kept, done });
       if (kept) return reading;
       series.discarded += 1;
     }

@@ -1,0 +1,103 @@
+/** One of each shape of the API. */
+import type { Drop, FdbEntry, Network, Peer, Port, Status } from '../../api/schema.js';
+
+const owner = { kind: 'api' as const, ref: 'cli' };
+
+const counters = {
+  rxFrames: 1234567,
+  rxBytes: 1876543210,
+  rxSuperFrames: 4321,
+  txFrames: 1,
+  txBytes: 60,
+  txSuperFrames: 0,
+  rxDropped: 0,
+  txDropped: 7,
+};
+
+export const blue: Network = {
+  name: 'blue',
+  vni: 42,
+  subnets: ['10.42.0.0/24', 'fd42::/64'],
+  mtu: { declared: 'auto', effective: 1450 },
+  vlan: 'drop',
+  owner,
+  ports: 2,
+  fdb: { learned: 3, declared: 1 },
+};
+
+export const web: Port = {
+  id: 'p-7f3a9c21',
+  name: 'web',
+  network: 'blue',
+  ifname: 'eth0',
+  netns: 'c1',
+  mac: '02:00:5e:10:00:01',
+  addresses: ['10.42.0.2/24'],
+  mtu: 1450,
+  attach: 'tap',
+  owner,
+  state: 'up',
+  reason: null,
+  counters,
+};
+
+export const host2: Peer = {
+  id: 'v-1a2b3c4d',
+  address: '10.99.0.2',
+  endpoint: '10.99.0.2',
+  port: 4789,
+  checksum: 'full',
+  offload: 'auto',
+  owner,
+  state: 'active',
+  reason: null,
+  pathMtu: 1500,
+  offloadDisabled: null,
+  idle: 3,
+  counters,
+};
+
+export const entry: FdbEntry = {
+  network: 'blue',
+  mac: '02:00:5e:10:00:01',
+  kind: 'port',
+  where: 'p-7f3a9c21',
+  label: 'eth0@c1',
+  type: 'learned',
+  frozen: false,
+  idle: 65,
+};
+
+export const runts: Drop = {
+  reason: 'runt',
+  stage: 'ingress',
+  fault: 'guest',
+  count: 1200,
+  sentence: 'The frame is shorter than an Ethernet header.',
+};
+
+export const healthy: Status = {
+  version: '0.1.0',
+  host: { id: 'h-0011', name: 'h1' },
+  pid: 99,
+  startedAt: new Date(Date.now() - 3_725_000).toISOString(),
+  config: '/etc/weft/weft.yaml',
+  kernel: '6.1.0',
+  underlay: { addresses: ['10.99.0.1'], port: 4789, state: 'up', reason: null },
+  offloads: { tso: 'on', uso: 'the kernel has no USO', udpGso: 'on', udpGro: 'on' },
+  networks: 1,
+  ports: { total: 2, up: 1 },
+  peers: { total: 1, active: 1 },
+  fdb: { learned: 3, declared: 1 },
+  frames: {
+    received: 1000000,
+    unicast: 999990,
+    flooded: 8,
+    consumed: 1,
+    dropped: 1,
+    queued: 5,
+    sent: 4,
+    droppedEgress: 1,
+  },
+  findings: [],
+};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "offload/checksum.h"
+#include "offload/merge_rules.h"
 #include "offload/segment.h"
 #include "wire/bytes.h"
 
@@ -23,21 +24,6 @@ constexpr uint16_t kNoBucket = UINT16_MAX;
 constexpr uint32_t kWays = 4;
 constexpr uint32_t kPortSlots = 64;          // power of two
 constexpr uint32_t kMaxIpLength = 65535;
-
-constexpr uint8_t kTcpPsh = 0x08;
-constexpr uint8_t kTcpAck = 0x10;
-
-constexpr uint16_t kTcpChecksumAt = 16;
-constexpr uint16_t kUdpChecksumAt = 6;
-
-constexpr uint16_t kDhcpServer = 67;
-constexpr uint16_t kDhcpClient = 68;
-
-// What is known of a frame's checksums.
-enum class Checksum : uint8_t { unverified, verified, unfinished, bad };
-
-// How the IPv4 IDs of a group go on. Datagrams that may not be fragmented may also all have the same one (RFC 6864).
-enum class IdStep : uint8_t { undecided, constant, consecutive };
 
 // The payload of one frame of a group.
 struct Slice {
@@ -67,94 +53,11 @@ struct Group {
   VnetHeader vnet{};
 };
 
-uint32_t payload_of(const Packet& packet) { return packet.ip_end - packet.payload_offset; }
-
-uint16_t checksum_offset_of(const Packet& packet) { return packet.is_tcp() ? kTcpChecksumAt : kUdpChecksumAt; }
-
-uint64_t pseudo_sum_of(const Packet& packet) { return pseudo_header_sum(packet, packet.ip_end - packet.l4_offset); }
-
-bool checksum_is_unfinished(const Packet& packet) {
-  const uint8_t* field = packet.data + packet.l4_offset + checksum_offset_of(packet);
-  return load_raw<uint16_t>(field) == checksum_fold(pseudo_sum_of(packet));
-}
-
-bool checksum_is_good(const Packet& packet) {
-  const uint8_t* l4 = packet.data + packet.l4_offset;
-  return checksum_fold(checksum_add(l4, packet.ip_end - packet.l4_offset, pseudo_sum_of(packet))) == 0xffff;
-}
-
-bool ipv4_header_is_good(const Packet& packet) {
-  return checksum_fold(checksum_add(packet.data + packet.l3_offset, 20, 0)) == 0xffff;
-}
-
 VnetHeader needs_checksum_header(const Packet& packet) {
   return VnetHeader{.flags = kVnetNeedsChecksum,
                     .header_length = packet.payload_offset,
                     .checksum_start = packet.l4_offset,
                     .checksum_offset = checksum_offset_of(packet)};
-}
-
-bool is_dhcp(const Packet& packet) {
-  if (!packet.is_udp()) return false;
-  const uint16_t to = load_be16(packet.data + packet.l4_offset + 2);
-  return to == kDhcpServer || to == kDhcpClient;
-}
-
-// Whether a frame can be part of a group at all, whatever the others are.
-bool is_mergeable(const Packet& packet, bool merge_udp) {
-  if (packet.ip_options || packet.payload_offset > kMaxSegmentHeaderBytes || payload_of(packet) == 0) return false;
-  const uint8_t* l4 = packet.data + packet.l4_offset;
-  if (packet.is_tcp()) return (l4[13] & ~kTcpPsh) == kTcpAck;
-  return merge_udp && load_raw<uint16_t>(l4 + kUdpChecksumAt) != 0 && load_be16(l4 + 4) == packet.ip_end - packet.l4_offset;
-}
-
-bool same_bytes(const uint8_t* a, const uint8_t* b, size_t length) { return std::memcmp(a, b, length) == 0; }
-
-// Everything that all segments of a super-frame share, except the IPv4 ID and the TCP sequence number.
-bool headers_match(const Packet& first, const Packet& next) {
-  if (first.l3_offset != next.l3_offset || first.l4_offset != next.l4_offset || first.payload_offset != next.payload_offset ||
-      first.ip_version != next.ip_version || first.protocol != next.protocol) {
-    return false;
-  }
-  const uint8_t* a = first.data;
-  const uint8_t* b = next.data;
-  if (!same_bytes(a, b, first.l3_offset)) return false;
-  a += first.l3_offset;
-  b += first.l3_offset;
-  if (first.ip_version == 4) {
-    // Version and ToS; flags and offset, TTL, protocol; addresses.
-    if (!same_bytes(a, b, 2) || !same_bytes(a + 6, b + 6, 4) || !same_bytes(a + 12, b + 12, 8)) return false;
-  } else {
-    // Version, traffic class, flow label; next header, hop limit, addresses.
-    if (!same_bytes(a, b, 4) || !same_bytes(a + 6, b + 6, 34)) return false;
-  }
-  a = first.data + first.l4_offset;
-  b = next.data + next.l4_offset;
-  if (!same_bytes(a, b, 4)) return false;
-  if (first.protocol != 6) return true;
-  // Acknowledgement and header length; window (the kernel compares it too); options.
-  return same_bytes(a + 8, b + 8, 5) && same_bytes(a + 14, b + 14, 2) &&
-         same_bytes(a + 20, b + 20, first.payload_offset - first.l4_offset - 20u);
-}
-
-// Whether the frame's IPv4 ID goes on as the group's do; `step` becomes how they do from then on.
-bool next_id_fits(const Group& group, const Packet& packet, IdStep& step) {
-  step = group.id_step;
-  if (packet.ip_version != 4) return true;
-  const uint8_t* ip = packet.data + packet.l3_offset;
-  const uint16_t advance = static_cast<uint16_t>(load_be16(ip + 4) - group.last_id);
-  if (step == IdStep::undecided) {
-    const bool may_fragment = (ip[6] & 0x40) == 0;
-    step = advance == 0 && !may_fragment ? IdStep::constant : IdStep::consecutive;
-  }
-  return advance == (step == IdStep::constant ? 0 : 1);
-}
-
-// Checks what has not been checked before a frame is merged. The merged headers get new checksums, which must not hide damage.
-Checksum verify(const Packet& packet, Checksum known) {
-  if (packet.ip_version == 4 && !ipv4_header_is_good(packet)) return Checksum::bad;
-  if (known != Checksum::unverified) return known;
-  return checksum_is_good(packet) ? Checksum::verified : Checksum::bad;
 }
 
 }  // namespace
@@ -280,7 +183,7 @@ bool Coalescer::State::add(uint32_t port, const Packet& packet, const VnetHeader
       (vnet.needs_checksum() && !(unfinished && vnet.checksum_start == packet.l4_offset &&
                                   vnet.checksum_offset == checksum_offset_of(packet)));
   const bool dhcp = is_dhcp(packet);
-  if (passes_through || dhcp || !is_mergeable(packet, limits.merge_udp)) {
+  if (passes_through || dhcp || !is_mergeable(packet) || (packet.is_udp() && !limits.merge_udp)) {
     if (entry != nullptr) *entry = 0;
     Group& group = start(port, packet, frames);
     group.vnet = vnet;
@@ -293,8 +196,8 @@ bool Coalescer::State::add(uint32_t port, const Packet& packet, const VnetHeader
   Checksum checksum = unfinished ? Checksum::unfinished : Checksum::unverified;
   if (entry != nullptr) {
     Group& group = groups[*entry - 1u];
-    IdStep step;
-    if (can_join(group, packet) && next_id_fits(group, packet, step)) {
+    IdStep step = group.id_step;
+    if (can_join(group, packet) && next_id_fits(packet, group.last_id, step)) {
       checksum = verify(packet, checksum);
       const bool joins = checksum != Checksum::bad &&
                          (group.segments > 1 || verify(group.first, group.checksum) != Checksum::bad);
@@ -371,7 +274,8 @@ void Coalescer::State::build_finished(const Packet& packet) {
   uint8_t* header = copy_header(packet);
   uint8_t* field = header + packet.l4_offset + checksum_offset_of(packet);
   store_raw16(field, 0);
-  uint64_t sum = checksum_add(header + packet.l4_offset, packet.payload_offset - packet.l4_offset, pseudo_sum_of(packet));
+  uint64_t sum = pseudo_header_sum(packet, l4_length_of(packet));
+  sum = checksum_add(header + packet.l4_offset, packet.payload_offset - packet.l4_offset, sum);
   sum = checksum_add(packet.data + packet.payload_offset, payload_of(packet), sum);
   const uint16_t checksum = static_cast<uint16_t>(~checksum_fold(sum));
   store_raw16(field, checksum == 0 ? 0xffff : checksum);

@@ -11,7 +11,8 @@ constexpr uint8_t kTcpCwr = 0x80;
 
 }  // namespace
 
-bool describe_foreign_super_frame(const Packet& packet, uint32_t mtu, uint32_t udp_gso_size, VnetHeader& vnet, uint32_t& wire_frames) {
+bool describe_foreign_super_frame(const Packet& packet, uint32_t mtu, uint32_t udp_gso_size, VnetHeader& vnet,
+                                  uint32_t& wire_frames) {
   if (packet.l4_offset == 0 || packet.payload_offset > kMaxSegmentHeaderBytes) return false;
   const uint32_t headers = packet.payload_offset - packet.l3_offset;  // of IP and above
   const uint32_t payload = packet.ip_end - packet.payload_offset;

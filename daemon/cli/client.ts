@@ -47,8 +47,8 @@ export class ApiClient {
     await this.#exchange(method, path + search(options.query ?? {}), options.body);
   }
 
-  /** The lines of a newline-delimited stream, without the blank ones, until the signal aborts. Throws when the daemon ends it. */
-  async *lines(path: string, signal: AbortSignal): AsyncGenerator<string> {
+  /** The objects of a newline-delimited stream until the signal aborts; blank lines are heartbeats. Throws when the daemon ends it. */
+  async *stream<T extends object>(path: string, signal: AbortSignal): AsyncGenerator<T> {
     try {
       const answer = await this.#request('GET', path, undefined, signal, this.#limits.silence);
       if (answer.statusCode >= 400) throw this.#refusal(answer.statusCode, await this.#text(answer));
@@ -58,7 +58,7 @@ export class ApiClient {
         const parts = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n');
         rest = parts.pop() ?? '';
         if (rest.length > this.#limits.line) throw this.#unreachable('it sends a line without end');
-        yield* parts.filter((line) => line.trim() !== '');
+        for (const line of parts) if (line.trim() !== '') yield this.#object<T>(line);
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -164,7 +164,7 @@ export class ApiClient {
       return `no answer within ${seconds(this.#limits.response)}`;
     if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE')
       return 'it closed the connection without an answer';
-    if (typeof code === 'string' && code.startsWith('HPE_')) return 'what answers does not speak HTTP';
+    if (error.name === 'HTTPParserError') return 'what answers does not speak HTTP';
     return error.message;
   }
 }

@@ -103,11 +103,21 @@ export async function parse(argv: readonly string[], columns: number): Promise<P
     'Print a script that completes commands in bash, or in zsh when SHELL is zsh.',
   );
 
-  await parser.parseAsync([...argv], {}, (_error, _args, output) => {
+  await parser.parseAsync(withoutSeparator(argv), {}, (_error, _args, output) => {
     text = output;
   });
   if (text !== '' || chosen === undefined) return { kind: 'text', text: `${text}\n` };
   return { kind: 'command', ...chosen };
+}
+
+/** yargs hands words behind "--" to no positional. Nothing of ours has a name that starts with "-", so they do without it. */
+function withoutSeparator(argv: readonly string[]): string[] {
+  const separator = argv.indexOf('--');
+  if (separator === -1 || argv[0] === '--get-yargs-completions') return [...argv];
+  const words = argv.slice(separator + 1);
+  const dashed = words.find((word) => word.startsWith('-'));
+  if (dashed !== undefined) throw usageError(`"${dashed}": no name starts with "-"`);
+  return [...argv.slice(0, separator), ...words];
 }
 
 interface Place {

@@ -1,7 +1,7 @@
 /** One run of the command line, from its words to its exit status. */
 import { ApiClient } from './client.js';
 import { Context } from './context.js';
-import { toFailure } from './failure.js';
+import { toFailure, usageError } from './failure.js';
 import { defaultLimits, type Io, type Limits } from './io.js';
 import { defaultSocket, parse } from './parser.js';
 import { printable } from './text.js';
@@ -16,11 +16,7 @@ export async function run(argv: readonly string[], io: Io, limits: Limits = defa
       return 0;
     }
     const { command, args } = parsed;
-    const socket =
-      typeof args.socket === 'string' && args.socket !== ''
-        ? args.socket
-        : io.env.WEFT_SOCKET || defaultSocket;
-    api = new ApiClient(socket, limits);
+    api = new ApiClient(socketOf(args.socket, io), limits);
     await command.run(args, new Context({ api, io, json: args.json === true, limits }));
     return 0;
   } catch (error) {
@@ -30,6 +26,11 @@ export async function run(argv: readonly string[], io: Io, limits: Limits = defa
   } finally {
     await api?.close();
   }
+}
+
+function socketOf(option: unknown, io: Io): string {
+  if (Array.isArray(option)) throw usageError('--socket is given more than once');
+  return (typeof option === 'string' && option) || io.env.WEFT_SOCKET || defaultSocket;
 }
 
 /** Asked of the words themselves, because a line that cannot be parsed has errors too. */

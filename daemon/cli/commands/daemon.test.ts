@@ -48,7 +48,9 @@ describe('weft status', () => {
       since: '2026-01-01T00:00:00Z',
     };
     const underlay = { addresses: [], port: 4789, state: 'degraded', reason: 'no default route' };
-    daemon.answers = { 'GET /v1/status': { status: 200, body: { ...healthy, underlay, findings: [finding] } } };
+    daemon.answers = {
+      'GET /v1/status': { status: 200, body: { ...healthy, underlay, findings: [finding] } },
+    };
     const { exit, stdout } = await weft('status');
     expect(exit).toBe(0);
     expect(stdout).toContain('Underlay: no address, UDP port 4789, degraded (no default route)\n');
@@ -65,7 +67,12 @@ describe('weft status', () => {
 
 describe('weft reload', () => {
   it('prints the changes', async () => {
-    daemon.answers = { 'POST /v1/reload': { status: 200, body: { changed: ['Network red is new.', 'Peer 10.0.0.3 is gone.'] } } };
+    daemon.answers = {
+      'POST /v1/reload': {
+        status: 200,
+        body: { changed: ['Network red is new.', 'Peer 10.0.0.3 is gone.'] },
+      },
+    };
     expect((await weft('reload')).stdout).toBe(
       'The configuration is reloaded, with 2 changes:\n  Network red is new.\n  Peer 10.0.0.3 is gone.\n',
     );
@@ -97,13 +104,19 @@ describe('weft version', () => {
       `Client: weft ${clientVersion()}, Node ${process.version}\nDaemon: weft 9.9.9, Node v20.0.0, addon 9.9.8, Linux 6.1.0\n`,
     );
     const client = { version: clientVersion(), node: process.version };
-    expect(JSON.parse((await weft('version', '--json')).stdout)).toEqual({ client, daemon: versions, error: null });
+    expect(JSON.parse((await weft('version', '--json')).stdout)).toEqual({
+      client,
+      daemon: versions,
+      error: null,
+    });
   });
 
   it('succeeds without a daemon, and says so', async () => {
     const { exit, stdout, stderr } = await runCli(['--socket', '/nonexistent/weft.sock', 'version']);
     expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
-    expect(stdout).toContain('Daemon: unknown: no weftd answers on /nonexistent/weft.sock: there is no such socket\n');
+    expect(stdout).toContain(
+      'Daemon: unknown: no weftd answers on /nonexistent/weft.sock: there is no such socket\n',
+    );
   });
 
   it('knows the version of the package', () => {
@@ -127,7 +140,10 @@ describe('weft config check', () => {
   it('approves a good file without a daemon', async () => {
     const file = write('networks:\n  blue: { vni: 42 }\n');
     expect(await runCli(['config', 'check', file])).toEqual({ exit: 0, stdout: `${file}: ok\n`, stderr: '' });
-    expect(JSON.parse((await runCli(['--json', 'config', 'check', file])).stdout)).toEqual({ file, ok: true });
+    expect(JSON.parse((await runCli(['--json', 'config', 'check', file])).stdout)).toEqual({
+      file,
+      ok: true,
+    });
   });
 
   it('prints every value with its origin', async () => {

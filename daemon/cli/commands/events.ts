@@ -16,13 +16,12 @@ export const events = defineCommand({
   ],
   async run(args, context) {
     if (args.follow !== true) throw usageError('events prints what happens from now on: --follow is needed');
-    for await (const line of context.api.lines('/v1/events', context.io.interrupted())) {
-      context.io.stdout.write(`${context.json ? JSON.stringify(JSON.parse(line)) : sentence(line)}\n`);
+    for await (const event of context.api.stream<WeftEvent>('/v1/events', context.io.interrupted())) {
+      context.io.stdout.write(`${context.json ? JSON.stringify(event) : sentence(printable(event))}\n`);
     }
   },
 });
 
-function sentence(line: string): string {
-  const event = printable(JSON.parse(line) as WeftEvent);
+function sentence(event: WeftEvent): string {
   return `${event.time}  ${event.type}  ${event.object}  ${event.message}`;
 }

@@ -75,7 +75,9 @@ describe('weft fdb rm', () => {
 
   it('removes', async () => {
     daemon.answers = { [path]: { status: 204 } };
-    expect((await weft('fdb', 'rm', 'blue', mac)).stdout).toBe(`The entry for ${mac} is removed from network blue.\n`);
+    expect((await weft('fdb', 'rm', 'blue', mac)).stdout).toBe(
+      `The entry for ${mac} is removed from network blue.\n`,
+    );
   });
 
   it.each(['WEFT_FDB_NOT_FOUND', 'WEFT_NETWORK_NOT_FOUND'])('minds --if-exists for %s', async (code) => {
@@ -88,7 +90,9 @@ describe('weft fdb rm', () => {
 describe('weft fdb flush', () => {
   it('flushes one network or all', async () => {
     daemon.answers = { 'POST /v1/fdb/flush': { status: 204 } };
-    expect((await weft('fdb', 'flush', 'blue')).stdout).toBe('The learned entries of network blue are forgotten.\n');
+    expect((await weft('fdb', 'flush', 'blue')).stdout).toBe(
+      'The learned entries of network blue are forgotten.\n',
+    );
     expect((await weft('fdb', 'flush')).stdout).toBe('All learned entries are forgotten.\n');
     expect(daemon.asked.map(({ body }) => body)).toEqual([{ network: 'blue' }, {}]);
   });

@@ -25,7 +25,18 @@ describe('weft network create', () => {
   it('sends every option in the types of the API', async () => {
     daemon.answers = { 'POST /v1/networks': { status: 201, body: blue } };
     const subnets = ['--subnet', '10.42.0.0/24', '--subnet', 'FD42::/64'];
-    const { stdout } = await weft('network', 'create', 'blue', '--vni', '42', ...subnets, '--mtu', '1400', '--vlan', 'pass');
+    const { stdout } = await weft(
+      'network',
+      'create',
+      'blue',
+      '--vni',
+      '42',
+      ...subnets,
+      '--mtu',
+      '1400',
+      '--vlan',
+      'pass',
+    );
     expect(stdout).toBe('Network blue is ready: VNI 42, MTU 1450, subnets 10.42.0.0/24, fd42::/64.\n');
     expect(daemon.asked[0]?.body).toEqual({
       name: 'blue',
@@ -59,7 +70,9 @@ describe('weft network create', () => {
   });
 
   it('exits with 5 when the network exists', async () => {
-    daemon.answers = { 'POST /v1/networks': refusal('WEFT_NETWORK_EXISTS', 'network "blue" exists already', 409) };
+    daemon.answers = {
+      'POST /v1/networks': refusal('WEFT_NETWORK_EXISTS', 'network "blue" exists already', 409),
+    };
     expect(await weft('network', 'create', 'blue')).toEqual({
       exit: 5,
       stdout: '',
@@ -126,7 +139,11 @@ describe('weft network inspect', () => {
 describe('weft network rm', () => {
   it('removes', async () => {
     daemon.answers = { 'DELETE /v1/networks/blue': { status: 204 } };
-    expect(await weft('network', 'rm', 'blue')).toEqual({ exit: 0, stdout: 'Network blue is removed.\n', stderr: '' });
+    expect(await weft('network', 'rm', 'blue')).toEqual({
+      exit: 0,
+      stdout: 'Network blue is removed.\n',
+      stderr: '',
+    });
     expect(await weft('--json', 'network', 'rm', 'blue')).toEqual({ exit: 0, stdout: '', stderr: '' });
   });
 
@@ -136,7 +153,9 @@ describe('weft network rm', () => {
   });
 
   it('exits with 4 when there is none, and with 0 for --if-exists', async () => {
-    daemon.answers = { 'DELETE /v1/networks/blue': refusal('WEFT_NETWORK_NOT_FOUND', 'there is no network "blue"') };
+    daemon.answers = {
+      'DELETE /v1/networks/blue': refusal('WEFT_NETWORK_NOT_FOUND', 'there is no network "blue"'),
+    };
     expect((await weft('network', 'rm', 'blue')).exit).toBe(4);
     expect(await weft('network', 'rm', 'blue', '--if-exists')).toEqual({
       exit: 0,

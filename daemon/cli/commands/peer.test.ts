@@ -50,7 +50,15 @@ describe('weft peer add', () => {
 
 describe('weft peer ls', () => {
   it('prints a table', async () => {
-    const lost = { ...host2, address: 'h3', endpoint: null, state: 'unresolved', reason: 'NXDOMAIN', pathMtu: null, idle: null };
+    const lost = {
+      ...host2,
+      address: 'h3',
+      endpoint: null,
+      state: 'unresolved',
+      reason: 'NXDOMAIN',
+      pathMtu: null,
+      idle: null,
+    };
     daemon.answers = { 'GET /v1/peers': { status: 200, body: [host2, lost] } };
     expect((await weft('peer', 'ls')).stdout).toBe(
       [

@@ -4,7 +4,8 @@ import { type Result, runCli } from '../testing/run_cli.js';
 import { blue, web } from '../testing/samples.js';
 
 let daemon: FakeDaemon;
-const weft = (...argv: string[]): Promise<Result> => runCli(['--socket', daemon.socket, ...argv], { cwd: '/srv/ns' });
+const weft = (...argv: string[]): Promise<Result> =>
+  runCli(['--socket', daemon.socket, ...argv], { cwd: '/srv/ns' });
 
 beforeEach(async () => {
   daemon = await FakeDaemon.start();
@@ -25,7 +26,19 @@ describe('weft port add', () => {
   it('sends every option', async () => {
     daemon.answers = { 'POST /v1/ports': { status: 201, body: web } };
     const addresses = ['--address', '10.42.0.2/24', '--address', 'fd42::2/64'];
-    await weft('port', 'add', 'blue', 'net1', '--netns', 'c1', '--name', 'web', '--mac', '02-00-5E-10-00-01', ...addresses);
+    await weft(
+      'port',
+      'add',
+      'blue',
+      'net1',
+      '--netns',
+      'c1',
+      '--name',
+      'web',
+      '--mac',
+      '02-00-5E-10-00-01',
+      ...addresses,
+    );
     expect(daemon.asked[0]?.body).toEqual({
       network: 'blue',
       ifname: 'net1',
@@ -68,14 +81,25 @@ describe('weft port add', () => {
   });
 
   it('makes escape sequences from the daemon harmless', async () => {
-    daemon.answers = { 'POST /v1/ports': { status: 201, body: { ...web, state: 'failed', reason: '\x1b]0;owned\x07\u202e' } } };
+    daemon.answers = {
+      'POST /v1/ports': { status: 201, body: { ...web, state: 'failed', reason: '\x1b]0;owned\x07\u202e' } },
+    };
     const { stdout } = await weft('port', 'add', 'blue');
     expect(stdout).toBe('Port p-7f3a9c21 (eth0@c1) is failed on network blue: \ufffd]0;owned\ufffd\ufffd.\n');
   });
 });
 
 describe('weft port ls', () => {
-  const bare = { ...web, id: 'p-2', name: null, network: 'red', netns: null, addresses: [], state: 'failed', reason: 'no TUN' };
+  const bare = {
+    ...web,
+    id: 'p-2',
+    name: null,
+    network: 'red',
+    netns: null,
+    addresses: [],
+    state: 'failed',
+    reason: 'no TUN',
+  };
 
   it('prints a table', async () => {
     daemon.answers = { 'GET /v1/ports': { status: 200, body: [web, bare] } };
@@ -97,7 +121,11 @@ describe('weft port ls', () => {
       'GET /v1/networks/bleu': refusal('WEFT_NETWORK_NOT_FOUND', 'there is no network "bleu"'),
     };
     expect(JSON.parse((await weft('--json', 'port', 'ls', 'blue')).stdout)).toEqual([web]);
-    expect(await weft('port', 'ls', 'empty')).toEqual({ exit: 0, stdout: '', stderr: 'Network empty has no ports.\n' });
+    expect(await weft('port', 'ls', 'empty')).toEqual({
+      exit: 0,
+      stdout: '',
+      stderr: 'Network empty has no ports.\n',
+    });
     expect((await weft('port', 'ls', 'bleu')).exit).toBe(4);
   });
 });
@@ -114,7 +142,9 @@ describe('weft port inspect', () => {
   });
 
   it('exits with 5 when the reference fits two', async () => {
-    daemon.answers = { 'GET /v1/ports/eth0': refusal('WEFT_PORT_AMBIGUOUS', '"eth0" fits more than one port: a, b', 409) };
+    daemon.answers = {
+      'GET /v1/ports/eth0': refusal('WEFT_PORT_AMBIGUOUS', '"eth0" fits more than one port: a, b', 409),
+    };
     expect((await weft('port', 'inspect', 'eth0')).exit).toBe(5);
   });
 });
@@ -122,7 +152,9 @@ describe('weft port inspect', () => {
 describe('weft port rm', () => {
   it('removes', async () => {
     daemon.answers = { 'DELETE /v1/ports/eth0%40%2Fproc%2F1%2Fns%2Fnet': { status: 204 } };
-    expect((await weft('port', 'rm', 'eth0@/proc/1/ns/net')).stdout).toBe('Port eth0@/proc/1/ns/net is removed.\n');
+    expect((await weft('port', 'rm', 'eth0@/proc/1/ns/net')).stdout).toBe(
+      'Port eth0@/proc/1/ns/net is removed.\n',
+    );
   });
 
   it('exits with 4 when there is none, and with 0 for --if-exists', async () => {

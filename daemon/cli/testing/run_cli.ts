@@ -31,7 +31,13 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
         onOutput?.(result.stdout, () => interruption.abort());
       },
     },
-    stderr: { isTty: tty, columns, write: (text) => void (result.stderr += text) },
+    stderr: {
+      isTty: tty,
+      columns,
+      write(text) {
+        result.stderr += text;
+      },
+    },
     env,
     cwd,
     interrupted: () => interruption.signal,

@@ -3,10 +3,9 @@
 
 #include <doctest/doctest.h>
 
-#include <map>
-#include <random>
-#include <set>
-#include <tuple>
+#include <vector>
+
+#include "test/fdb_model.h"
 
 using namespace weft;
 
@@ -383,4 +382,29 @@ TEST_CASE("dump shows entries as they are and no more than asked for") {
   CHECK(fdb.dump(std::nullopt, 130, 10).size() == 3);
   CHECK(fdb.dump(std::nullopt, 130, 2).size() == 2);
   CHECK(fdb.dump(NetworkIndex{9}, 130, 10).empty());
+}
+
+TEST_CASE("random operations give what the model gives") {
+  FdbCounters sum;
+  uint64_t random = 2026;
+  for (uint32_t round = 0; round < 60; ++round) {
+    FdbModelRun run(static_cast<uint32_t>(splitmix(random)));
+    for (uint32_t operation = 0; operation < 1500; ++operation) {
+      const uint64_t bits = splitmix(random);
+      const auto error = run.step({static_cast<uint8_t>(bits), static_cast<uint8_t>(bits >> 8), static_cast<uint8_t>(bits >> 16),
+                                   static_cast<uint8_t>(bits >> 24)});
+      if (error) FAIL("round ", round, ", operation ", operation, ": ", *error);
+    }
+    const auto error = run.compare_all();
+    if (error) FAIL("round ", round, ", at the end: ", *error);
+    const FdbCounters& counters = run.counters();
+    sum.moved += counters.moved;
+    sum.expired += counters.expired;
+    sum.evicted += counters.evicted;
+    sum.flushed += counters.flushed;
+    sum.frozen += counters.frozen;
+    sum.refused_port += counters.refused_port;
+  }
+  // Otherwise the operations did not reach what they are to test.
+  for (const uint64_t each : {sum.moved, sum.expired, sum.evicted, sum.flushed, sum.frozen, sum.refused_port}) CHECK(each > 100);
 }

@@ -19,6 +19,12 @@ describe('cpuUse', () => {
     expect(cpuUse(before, after, 2)).toEqual({ busyCpus: 1.4, stealShare: 0.05, otherCpus: 0.2 });
   });
 
+  it('never finds other programs busier than the machine', () => {
+    const before = { machine: { idle: 100, steal: 0, total: 200 }, others: 0 };
+    const after = { machine: { idle: 200, steal: 0, total: 400 }, others: 5000 };
+    expect(cpuUse(before, after, 2)).toEqual({ busyCpus: 1, stealShare: 0, otherCpus: 1 });
+  });
+
   it('is zero when no time has passed', () => {
     const now = { machine: { idle: 1, steal: 1, total: 3 }, others: 0 };
     expect(cpuUse(now, now, 2)).toEqual({ busyCpus: 0, stealShare: 0, otherCpus: 0 });

@@ -15,7 +15,7 @@ export interface CpuUse {
   busyCpus: number;
   /** 0 to 1: time that the hypervisor gave to others while we wanted to run. */
   stealShare: number;
-  /** CPUs that programs used which are not of this run. */
+  /** CPUs that programs used which are not of this run: an estimate, as /proc cannot be read all at once. */
   otherCpus: number;
 }
 
@@ -33,11 +33,9 @@ export function cpuUse(before: CpuSample, after: CpuSample, cpuCount: number): C
   if (total <= 0) return { busyCpus: 0, stealShare: 0, otherCpus: 0 };
   const idle = after.machine.idle - before.machine.idle;
   const steal = after.machine.steal - before.machine.steal;
-  return {
-    busyCpus: ((total - idle - steal) / total) * cpuCount,
-    stealShare: steal / total,
-    otherCpus: (Math.max(0, after.others - before.others) / total) * cpuCount,
-  };
+  const busyCpus = ((total - idle - steal) / total) * cpuCount;
+  const otherCpus = (Math.max(0, after.others - before.others) / total) * cpuCount;
+  return { busyCpus, stealShare: steal / total, otherCpus: Math.min(otherCpus, busyCpus) };
 }
 
 export interface CpuSample {

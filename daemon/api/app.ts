@@ -1,6 +1,7 @@
 /** The REST API: each route translates, calls the intent or a view, and answers. Its OpenAPI comes from schema.ts. */
-import { OpenAPIHono } from '@hono/zod-openapi';
+
 import type { HttpBindings } from '@hono/node-server';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Logger } from 'pino';
@@ -14,7 +15,7 @@ import type { Owner } from '../model/objects.js';
 import type { Catalog } from '../state/catalog.js';
 import type { EventBus } from '../telemetry/events.js';
 import type { HealthMonitor } from '../telemetry/health.js';
-import { streamEvents } from './event-stream.js';
+import { streamEvents } from './event_stream.js';
 import * as routes from './routes.js';
 import type { Identity, Views } from './views.js';
 
@@ -32,6 +33,8 @@ export interface ApiParts {
   log: Logger;
   /** PID at the other end of the connection that carries the request; null when it cannot be told. */
   callerOf(bindings: HttpBindings | undefined): number | null;
+  /** Requests that come before the first round of the reconciler wait for it. */
+  ready: Promise<void>;
 }
 
 type Env = { Bindings: HttpBindings };
@@ -51,6 +54,10 @@ export function createApp(parts: ApiParts): OpenAPIHono<Env> {
       throw new WeftError('WEFT_INVALID', { field, reason: issue?.message ?? 'is not valid' });
     },
   });
+  app.use(async (_, next) => {
+    await parts.ready;
+    await next();
+  });
   app.use(
     bodyLimit({
       maxSize: largestBody,
@@ -59,7 +66,9 @@ export function createApp(parts: ApiParts): OpenAPIHono<Env> {
       },
     }),
   );
-  app.notFound((c) => answer(c, new WeftError('WEFT_NO_SUCH_ROUTE', { method: c.req.method, path: c.req.path })));
+  app.notFound((c) =>
+    answer(c, new WeftError('WEFT_NO_SUCH_ROUTE', { method: c.req.method, path: c.req.path })),
+  );
   app.onError((error, c) => answer(c, toWeftError(error, parts.log)));
 
   addHost(app, parts);
@@ -67,7 +76,11 @@ export function createApp(parts: ApiParts): OpenAPIHono<Env> {
   addFdb(app, parts);
   app.doc31('/v1/openapi.json', {
     openapi: '3.1.0',
-    info: { title: 'weft', version: parts.identity.version, description: 'The API of weftd, on its unix socket.' },
+    info: {
+      title: 'weft',
+      version: parts.identity.version,
+      description: 'The API of weftd, on its unix socket.',
+    },
   });
   return app;
 }
@@ -81,7 +94,12 @@ function addHost(app: OpenAPIHono<Env>, parts: ApiParts): void {
   });
   app.openapi(routes.version, (c) =>
     c.json(
-      { version: identity.version, node: process.version, kernel: identity.probe.kernel, native: identity.nativeVersion },
+      {
+        version: identity.version,
+        node: process.version,
+        kernel: identity.probe.kernel,
+        native: identity.nativeVersion,
+      },
       200,
     ),
   );
@@ -93,8 +111,12 @@ function addHost(app: OpenAPIHono<Env>, parts: ApiParts): void {
 function addObjects(app: OpenAPIHono<Env>, parts: ApiParts): void {
   const { views, catalog } = parts;
   app.openapi(routes.listNetworks, (c) => c.json(views.networks(), 200));
-  app.openapi(routes.createNetwork, async (c) => c.json(views.network(await parts.networks.create(c.req.valid('json'), owner)), 201));
-  app.openapi(routes.getNetwork, (c) => c.json(views.network(catalog.network(c.req.valid('param').name)), 200));
+  app.openapi(routes.createNetwork, async (c) =>
+    c.json(views.network(await parts.networks.create(c.req.valid('json'), owner)), 201),
+  );
+  app.openapi(routes.getNetwork, (c) =>
+    c.json(views.network(catalog.network(c.req.valid('param').name)), 200),
+  );
   app.openapi(routes.deleteNetwork, async (c) => {
     await parts.networks.remove(c.req.valid('param').name, owner, c.req.valid('query').force === 'true');
     return c.body(null, 204);
@@ -112,7 +134,9 @@ function addObjects(app: OpenAPIHono<Env>, parts: ApiParts): void {
   });
 
   app.openapi(routes.listPeers, (c) => c.json(views.peers(), 200));
-  app.openapi(routes.createPeer, async (c) => c.json(views.peer(await parts.peers.add(c.req.valid('json'), owner)), 201));
+  app.openapi(routes.createPeer, async (c) =>
+    c.json(views.peer(await parts.peers.add(c.req.valid('json'), owner)), 201),
+  );
   app.openapi(routes.getPeer, (c) => c.json(views.peer(catalog.peer(c.req.valid('param').ref)), 200));
   app.openapi(routes.deletePeer, async (c) => {
     await parts.peers.remove(c.req.valid('param').ref, owner);
@@ -126,7 +150,9 @@ function addFdb(app: OpenAPIHono<Env>, { views, catalog, entries }: ApiParts): v
     const name = network === undefined ? null : catalog.network(network).name;
     return c.json(views.fdb(name, limit ?? mostEntries), 200);
   });
-  app.openapi(routes.addEntry, async (c) => c.json(views.entry(await entries.add(c.req.valid('json'), owner)), 201));
+  app.openapi(routes.addEntry, async (c) =>
+    c.json(views.entry(await entries.add(c.req.valid('json'), owner)), 201),
+  );
   app.openapi(routes.deleteEntry, async (c) => {
     const { network, mac } = c.req.valid('query');
     await entries.remove(network, mac, owner);

@@ -41,7 +41,10 @@ export const events = createRoute({
   method: 'get',
   path: '/v1/events',
   summary: 'What happens from now on, one JSON object a line; an empty line every 15 s when nothing does',
-  responses: { 200: { description: 'Events', content: { 'application/x-ndjson': { schema: schema.EventSchema } } }, ...failures },
+  responses: {
+    200: { description: 'Events', content: { 'application/x-ndjson': { schema: schema.EventSchema } } },
+    ...failures,
+  },
 });
 
 export const reload = createRoute({
@@ -125,7 +128,10 @@ export const listFdb = createRoute({
   path: '/v1/fdb',
   summary: 'FDB entries of one network, or of all',
   request: {
-    query: z.object({ network: z.string().optional(), limit: z.coerce.number().int().min(1).max(1_000_000).optional() }),
+    query: z.object({
+      network: z.string().optional(),
+      limit: z.coerce.number().int().min(1).max(1_000_000).optional(),
+    }),
   },
   responses: { 200: json('The entries', z.array(schema.FdbEntrySchema)), ...failures },
 });

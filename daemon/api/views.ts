@@ -60,7 +60,9 @@ export class Views {
     const desired = view.picture.desired.ports.find((one) => one.id === id);
     const place = view.actual.places.get(id);
     const link =
-      desired !== undefined && place?.state === 'present' ? linkOf(desired, view.actual.namespaces.get(place.cookie)) : undefined;
+      desired !== undefined && place?.state === 'present'
+        ? linkOf(desired, view.actual.namespaces.get(place.cookie))
+        : undefined;
     return {
       id,
       name,
@@ -88,8 +90,11 @@ export class Views {
     const counted = counters.peers.get(id);
     const idle = counted?.idle ?? null;
     const programmed = this.datapath.state().peers.has(id);
-    const states = { programmed: programmed ? (idle === null || idle > silentAfter ? 'silent' : 'active') : 'failed' } as const;
-    const state = seen === undefined ? 'failed' : seen.state === 'programmed' ? states.programmed : seen.state;
+    const states = {
+      programmed: programmed ? (idle === null || idle > silentAfter ? 'silent' : 'active') : 'failed',
+    } as const;
+    const state =
+      seen === undefined ? 'failed' : seen.state === 'programmed' ? states.programmed : seen.state;
     return {
       id,
       address,
@@ -99,7 +104,9 @@ export class Views {
       offload,
       owner,
       state,
-      reason: seen?.reason ?? (state === 'failed' ? 'the datapath refused it; see the findings of "weft status"' : null),
+      reason:
+        seen?.reason ??
+        (state === 'failed' ? 'the datapath refused it; see the findings of "weft status"' : null),
       pathMtu: seen?.pathMtu ?? null,
       offloadDisabled: counted?.offloadDisabled ?? null,
       idle,
@@ -114,7 +121,10 @@ export class Views {
     const shown = new Set(live.map((entry) => `${entry.mac} ${entry.network}`));
     const waiting = this.catalog
       .entries()
-      .filter((entry) => (network === null || entry.network === network) && !shown.has(`${entry.mac} ${entry.network}`))
+      .filter(
+        (entry) =>
+          (network === null || entry.network === network) && !shown.has(`${entry.mac} ${entry.network}`),
+      )
       .map((entry) => view({ ...entry, declared: true, frozen: false, idle: 0 }, labels));
     return [...live, ...waiting].slice(0, limit);
   }
@@ -179,15 +189,21 @@ export class Views {
     const { view } = this.reconciler;
     const failure = this.reconciler.portFailure(port.id);
     if (failure !== null) return { state: 'failed', reason: `${failure.message} (${failure.code})` };
-    if (!view.picture.desired.networks.has(port.network)) return { state: 'failed', reason: `network "${port.network}" is gone` };
+    if (!view.picture.desired.networks.has(port.network))
+      return { state: 'failed', reason: `network "${port.network}" is gone` };
     const place = view.actual.places.get(port.id);
     if (!view.actual.ports.has(port.id)) {
-      return { state: 'waiting', reason: place === undefined || place.state === 'present' ? 'it is being made' : place.reason };
+      return {
+        state: 'waiting',
+        reason: place === undefined || place.state === 'present' ? 'it is being made' : place.reason,
+      };
     }
     // The path is gone, but the datapath still serves processes that live in the namespace.
     if (place?.state !== 'present') return { state: 'up', reason: place?.reason ?? null };
     if (linkUp === null) return { state: 'waiting', reason: 'its link is gone' };
-    return linkUp ? { state: 'up', reason: null } : { state: 'down', reason: 'the link is down in its namespace' };
+    return linkUp
+      ? { state: 'up', reason: null }
+      : { state: 'down', reason: 'the link is down in its namespace' };
   }
 
   private offloads(): Status['offloads'] {
@@ -214,18 +230,33 @@ export class Views {
 function view(entry: NamedEntry, labels: ReadonlyMap<string, string>): FdbEntry {
   const { network, mac, where, declared, frozen, idle } = entry;
   const label = labels.get(where.id) ?? where.id;
-  return { network, mac, kind: where.kind, where: where.id, label, type: declared ? 'static' : 'learned', frozen, idle };
+  return {
+    network,
+    mac,
+    kind: where.kind,
+    where: where.id,
+    label,
+    type: declared ? 'static' : 'learned',
+    frozen,
+    idle,
+  };
 }
 
-function withoutHandle(counters: NamedCounters['ports'] extends Map<string, infer C> ? C | undefined : never): Port['counters'] {
+function withoutHandle(
+  counters: NamedCounters['ports'] extends Map<string, infer C> ? C | undefined : never,
+): Port['counters'] {
   if (counters === undefined) return null;
-  const { rxFrames, rxBytes, rxSuperFrames, txFrames, txBytes, txSuperFrames, rxDropped, txDropped } = counters;
+  const { rxFrames, rxBytes, rxSuperFrames, txFrames, txBytes, txSuperFrames, rxDropped, txDropped } =
+    counters;
   return { rxFrames, rxBytes, rxSuperFrames, txFrames, txBytes, txSuperFrames, rxDropped, txDropped };
 }
 
 function fdbTotals(counters: NamedCounters): { learned: number; declared: number } {
   const networks = [...counters.networks.values()];
-  return { learned: sum(networks.map(({ learned }) => learned)), declared: sum(networks.map(({ declared }) => declared)) };
+  return {
+    learned: sum(networks.map(({ learned }) => learned)),
+    declared: sum(networks.map(({ declared }) => declared)),
+  };
 }
 
 function sum(numbers: readonly number[]): number {

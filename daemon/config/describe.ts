@@ -31,9 +31,17 @@ export function describeConfig(loaded: LoadedConfig): string {
   return rows.map(({ left, right }) => `${left.padEnd(width)}  ${right}\n`).join('');
 }
 
-function walk(value: unknown, path: (string | number)[], give: (path: (string | number)[], value: unknown) => void): void {
+function walk(
+  value: unknown,
+  path: (string | number)[],
+  give: (path: (string | number)[], value: unknown) => void,
+): void {
   const children: [string | number, unknown][] =
-    value === null || typeof value !== 'object' ? [] : Array.isArray(value) ? [...value.entries()] : Object.entries(value);
+    value === null || typeof value !== 'object'
+      ? []
+      : Array.isArray(value)
+        ? [...value.entries()]
+        : Object.entries(value);
   if (children.length === 0) give(path, value);
   for (const [key, child] of children) if (child !== undefined) walk(child, [...path, key], give);
 }
@@ -45,5 +53,7 @@ function lineOf(lines: ReadonlyMap<string, number>, path: (string | number)[]): 
   const element = path.findIndex((key) => typeof key === 'number');
   if (element < 0) return null;
   // Keys that a peer's mapping leaves away are defaults, but the elements of a list come from where the list is.
-  return element === path.length - 1 || path.at(-1) === 'address' ? (lines.get(formatPath(path.slice(0, element))) ?? null) : null;
+  return element === path.length - 1 || path.at(-1) === 'address'
+    ? (lines.get(formatPath(path.slice(0, element))) ?? null)
+    : null;
 }

@@ -1,6 +1,6 @@
 /** Reads the configuration file. All mistakes are reported at once, each with its place in the file. */
 import { readFileSync } from 'node:fs';
-import { isNode, isPair, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
+import { type Document, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { WeftError } from '../errors.js';
 import { brokenRules } from './rules.js';
@@ -28,7 +28,8 @@ export function loadConfig(file: string, mayBeAbsent: boolean): LoadedConfig {
     source = readFileSync(file, 'utf8');
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' && mayBeAbsent) return { config: ConfigSchema.parse({}), file: null, lines: new Map() };
+    if (code === 'ENOENT' && mayBeAbsent)
+      return { config: ConfigSchema.parse({}), file: null, lines: new Map() };
     throw new WeftError('WEFT_CONFIG_UNREADABLE', { file, reason: code ?? message }, { cause });
   }
   return parseConfig(source, file);
@@ -44,7 +45,8 @@ export function parseConfig(source: string, file: string): LoadedConfig {
     const { line, col } = counter.linePos(offset);
     return `${file}:${line}:${col}`;
   };
-  if (document.errors.length > 0) throw refusal(document.errors.map((error) => `${at(error.pos[0])}: ${error.message}`));
+  if (document.errors.length > 0)
+    throw refusal(document.errors.map((error) => `${at(error.pos[0])}: ${error.message}`));
 
   let value: unknown;
   try {
@@ -67,7 +69,8 @@ export function parseConfig(source: string, file: string): LoadedConfig {
 function refusal(mistakes: string[]): WeftError {
   const shown = mistakes.slice(0, mostMistakes);
   if (mistakes.length > shown.length) shown.push(`and ${mistakes.length - shown.length} more`);
-  const reason = shown.length === 1 ? (shown[0] ?? '') : `${mistakes.length} mistakes\n  ${shown.join('\n  ')}\n`;
+  const reason =
+    shown.length === 1 ? (shown[0] ?? '') : `${mistakes.length} mistakes\n  ${shown.join('\n  ')}\n`;
   return new WeftError('WEFT_CONFIG', { reason });
 }
 
@@ -78,7 +81,12 @@ function mistakesOf(issue: z.core.$ZodIssue): { path: KeyPath; message: string }
     case 'invalid_key':
       return issue.issues.map(({ message }) => ({ path: issue.path, message }));
     case 'invalid_type':
-      return [{ path: issue.path, message: issue.message.startsWith('Invalid input') ? `expected ${issue.expected}` : issue.message }];
+      return [
+        {
+          path: issue.path,
+          message: issue.message.startsWith('Invalid input') ? `expected ${issue.expected}` : issue.message,
+        },
+      ];
     default:
       return [{ path: issue.path, message: issue.message }];
   }
@@ -102,7 +110,8 @@ function offsetOf(document: Document, path: KeyPath): number {
     const key = path[length - 1];
     const items = isNode(parent) && 'items' in parent ? (parent.items as unknown[]) : [];
     for (const [index, item] of items.entries()) {
-      if (isPair(item) && isScalar(item.key) && String(item.key.value) === String(key)) return item.key.range?.[0] ?? 0;
+      if (isPair(item) && isScalar(item.key) && String(item.key.value) === String(key))
+        return item.key.range?.[0] ?? 0;
       if (isNode(item) && index === key) return item.range?.[0] ?? 0;
     }
   }
@@ -119,7 +128,8 @@ function linesOf(document: Document, counter: LineCounter): Map<string, number> 
       for (const [index, node] of chain.entries()) {
         if (isPair(node) && isScalar(node.key)) path.push(String(node.key.value));
         const next = chain[index + 1];
-        if (isNode(node) && 'items' in node && !isPair(next)) path.push((node.items as unknown[]).indexOf(next));
+        if (isNode(node) && 'items' in node && !isPair(next))
+          path.push((node.items as unknown[]).indexOf(next));
       }
       lines.set(formatPath(path), counter.linePos(pair.key.range?.[0] ?? 0).line);
     },
@@ -130,5 +140,9 @@ function linesOf(document: Document, counter: LineCounter): Map<string, number> 
 /** `peers[2].port`, `networks.blue.vni` */
 export function formatPath(path: KeyPath): string {
   if (path.length === 0) return 'the file';
-  return path.map((key, index) => (typeof key === 'number' ? `[${key}]` : index === 0 ? String(key) : `.${String(key)}`)).join('');
+  return path
+    .map((key, index) =>
+      typeof key === 'number' ? `[${key}]` : index === 0 ? String(key) : `.${String(key)}`,
+    )
+    .join('');
 }

@@ -1,6 +1,7 @@
 /** What two values of the configuration may not be together. */
-import { vniOfName } from '../model/identity.js';
+
 import { contains } from '../model/address.js';
+import { vniOfName } from '../model/identity.js';
 import type { Config } from './schema.js';
 
 export interface RuleBreak {
@@ -21,7 +22,10 @@ function equalVnis(config: Config): RuleBreak[] {
     if (owner === undefined) owners.set(vni, name);
     else {
       const path = network.vni === undefined ? ['networks', name] : ['networks', name, 'vni'];
-      breaks.push({ path, message: `VNI ${vni} belongs to network "${owner}" already; every network needs its own` });
+      breaks.push({
+        path,
+        message: `VNI ${vni} belongs to network "${owner}" already; every network needs its own`,
+      });
     }
   }
   return breaks;
@@ -35,7 +39,12 @@ function equalPeers(config: Config): RuleBreak[] {
       first.set(peer.address, index);
       return [];
     }
-    return [{ path: ['peers', index], message: `${peer.address} is peers[${before}] already; one peer has one address` }];
+    return [
+      {
+        path: ['peers', index],
+        message: `${peer.address} is peers[${before}] already; one peer has one address`,
+      },
+    ];
   });
 }
 

@@ -31,7 +31,8 @@ function oneOf<const T extends readonly string[]>(...values: T) {
 
 function mapping<T extends z.core.$ZodLooseShape>(what: string, shape: T) {
   return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'invalid_type' ? `expected ${what}, a mapping of keys to values` : undefined),
+    error: (issue) =>
+      issue.code === 'invalid_type' ? `expected ${what}, a mapping of keys to values` : undefined,
   });
 }
 
@@ -68,9 +69,10 @@ const peerObject = mapping('a peer', {
       : { problem: 'expected an address or a host name without a port (that is the key "port")' };
   }).meta({ description: 'Numeric address or host name; names are resolved again while weftd runs.' }),
   port: udpPort.optional().meta({ description: 'UDP port of the peer; default: underlay.port.' }),
-  checksum: oneOf('full', 'zero')
-    .optional()
-    .meta({ description: 'zero: send with UDP checksum zero. Implies offload: off. For peers that drop unfinished checksums.' }),
+  checksum: oneOf('full', 'zero').optional().meta({
+    description:
+      'zero: send with UDP checksum zero. Implies offload: off. For peers that drop unfinished checksums.',
+  }),
   offload: offload.optional().meta({ description: 'off: never use UDP_SEGMENT towards this peer.' }),
 });
 
@@ -99,15 +101,21 @@ const peer = z
   .meta({ description: 'address[:port], or a mapping.' });
 
 const moves = {
-  count: whole(1, 1000, 'a number of moves').meta({ description: 'Moves of one MAC within the window that freeze it.' }),
+  count: whole(1, 1000, 'a number of moves').meta({
+    description: 'Moves of one MAC within the window that freeze it.',
+  }),
   window: duration.meta({ description: 'The window that moves are counted in.' }),
   freeze: duration.meta({ description: 'How long a MAC that moves too often keeps its place.' }),
 };
 
 const fdbKeys = {
   age: duration.meta({ description: 'A learned MAC is forgotten this long after its last frame.' }),
-  limit: whole(1, 1_000_000, 'a number of MACs').meta({ description: 'MACs that one network holds at most.' }),
-  limit_per_port: whole(1, 1_000_000, 'a number of MACs').meta({ description: 'MACs that are learned from one port at most.' }),
+  limit: whole(1, 1_000_000, 'a number of MACs').meta({
+    description: 'MACs that one network holds at most.',
+  }),
+  limit_per_port: whole(1, 1_000_000, 'a number of MACs').meta({
+    description: 'MACs that are learned from one port at most.',
+  }),
 };
 
 const subnet = text('expected a subnet such as 10.42.0.0/24 as a string', (value) => {
@@ -119,28 +127,40 @@ const ipam = mapping('ipam', {
   share: z
     .nullable(
       mapping('a share', {
-        of: whole(1, 4096, 'the number of shares').meta({ description: 'How many equal shares each subnet is cut into.' }),
-        index: whole(0, 4095, 'the index of the share').meta({ description: 'The share that this host owns, from 0.' }),
+        of: whole(1, 4096, 'the number of shares').meta({
+          description: 'How many equal shares each subnet is cut into.',
+        }),
+        index: whole(0, 4095, 'the index of the share').meta({
+          description: 'The share that this host owns, from 0.',
+        }),
       }),
     )
     .default(null)
-    .meta({ description: 'Static mesh: the part of every subnet that this host gives addresses from. Not used yet.' }),
+    .meta({
+      description: 'Static mesh: the part of every subnet that this host gives addresses from. Not used yet.',
+    }),
 });
 
 const network = mapping('a network', {
   vni: whole(1, helloVni - 1, 'a VNI')
     .optional()
-    .meta({ description: `The same on every host. Default: computed from the name (${firstNamedVni}-${helloVni - 1}).` }),
+    .meta({
+      description: `The same on every host. Default: computed from the name (${firstNamedVni}-${helloVni - 1}).`,
+    }),
   subnets: z
     .array(subnet, { error: 'expected a list of subnets' })
     .max(16, { error: 'expected at most 16 subnets' })
     .default([])
     .meta({ description: 'IPv4 and IPv6 subnets; used for checks, and by IPAM.' }),
   mtu: z
-    .union([z.literal('auto'), z.int().min(minMtu).max(maxMtu)], { error: `expected auto or an MTU of ${minMtu}-${maxMtu} bytes` })
+    .union([z.literal('auto'), z.int().min(minMtu).max(maxMtu)], {
+      error: `expected auto or an MTU of ${minMtu}-${maxMtu} bytes`,
+    })
     .default('auto')
     .meta({ description: 'Bytes of IP; auto follows the paths to the peers.' }),
-  vlan: oneOf('drop', 'pass').default('drop').meta({ description: 'What happens to frames with a VLAN tag.' }),
+  vlan: oneOf('drop', 'pass')
+    .default('drop')
+    .meta({ description: 'What happens to frames with a VLAN tag.' }),
   fdb: mapping('fdb', {
     age: fdbKeys.age.optional(),
     limit: fdbKeys.limit.optional(),
@@ -153,11 +173,14 @@ const network = mapping('a network', {
   })
     .optional()
     .meta({ description: 'What differs from the section fdb of the host.' }),
-  ipam: ipam.optional().meta({ description: 'What differs from the section ipam of the host. Not used yet.' }),
+  ipam: ipam
+    .optional()
+    .meta({ description: 'What differs from the section ipam of the host. Not used yet.' }),
 });
 
 const listen = text('expected address:port, such as 127.0.0.1:9478, or off', (value) => {
-  const parsed = value === 'off' ? null : parsePeerAddress(value.replace(/^(0\.0\.0\.0|\[::\]):/, '192.0.2.1:'));
+  const parsed =
+    value === 'off' ? null : parsePeerAddress(value.replace(/^(0\.0\.0\.0|\[::\]):/, '192.0.2.1:'));
   return value === 'off' || (parsed !== null && parsed.port !== null)
     ? { value }
     : { problem: 'expected address:port, such as 127.0.0.1:9478 or "[::1]:9478", or off' };
@@ -169,23 +192,33 @@ export const ConfigSchema = mapping('the configuration', {
       isHostName(value) ? { value } : { problem: 'expected a host name of letters, digits, "-" and "."' },
     )
       .default(() => (isHostName(hostname()) ? hostname() : 'localhost'))
-      .meta({ description: 'For people; the identity of the host is minted at first start. Default: the hostname.' }),
+      .meta({
+        description: 'For people; the identity of the host is minted at first start. Default: the hostname.',
+      }),
   }).prefault({}),
   underlay: mapping('underlay', {
     addresses: z
       .array(ownAddress, { error: 'expected a list of addresses' })
       .default([])
-      .refine((all) => new Set(all.map(familyOf)).size === all.length, { error: 'expected one address of each family at most' })
+      .refine((all) => new Set(all.map(familyOf)).size === all.length, {
+        error: 'expected one address of each family at most',
+      })
       .meta({
         description:
           'Own addresses to send from, one of each family at most. Default: what the kernel chooses for each peer. Those that are ' +
           'absent are waited for.',
       }),
-    port: udpPort.default(4789).meta({ description: 'UDP port for VXLAN; weftd also receives on every port that a peer names.' }),
-    accept: oneOf('peers', 'any').default('peers').meta({ description: 'any: deliver datagrams from strangers too (never learned from).' }),
+    port: udpPort
+      .default(4789)
+      .meta({ description: 'UDP port for VXLAN; weftd also receives on every port that a peer names.' }),
+    accept: oneOf('peers', 'any')
+      .default('peers')
+      .meta({ description: 'any: deliver datagrams from strangers too (never learned from).' }),
     offloads: mapping('offloads', {
       tso: offload.default('auto').meta({ description: 'TCP super-frames on ports made from now on.' }),
-      uso: offload.default('auto').meta({ description: 'UDP super-frames on ports made from now on (Linux 6.2).' }),
+      uso: offload
+        .default('auto')
+        .meta({ description: 'UDP super-frames on ports made from now on (Linux 6.2).' }),
       udp_gso: offload.default('auto').meta({ description: 'UDP_SEGMENT on the VXLAN socket.' }),
       udp_gro: offload.default('auto').meta({ description: 'UDP_GRO on the VXLAN socket.' }),
     })
@@ -222,15 +255,23 @@ export const ConfigSchema = mapping('the configuration', {
     .prefault({})
     .meta({ description: 'Defaults of all networks.' }),
   workers: z
-    .union([z.literal('auto'), z.literal(1)], { error: 'expected auto or 1: this version of weft has one worker' })
+    .union([z.literal('auto'), z.literal(1)], {
+      error: 'expected auto or 1: this version of weft has one worker',
+    })
     .default(1)
     .meta({ description: 'Threads that forward frames: auto or 1 (this version has one).' }),
   metrics: mapping('metrics', {
-    listen: listen.default('127.0.0.1:9478').meta({ description: 'address:port of /metrics and /healthz, or off.' }),
+    listen: listen
+      .default('127.0.0.1:9478')
+      .meta({ description: 'address:port of /metrics and /healthz, or off.' }),
   }).prefault({}),
   log: mapping('log', {
-    level: oneOf('debug', 'info', 'warn', 'error').default('info').meta({ description: 'The least severe messages that are written.' }),
-    format: oneOf('auto', 'json', 'pretty').default('auto').meta({ description: 'auto: pretty on a terminal, JSON elsewhere.' }),
+    level: oneOf('debug', 'info', 'warn', 'error')
+      .default('info')
+      .meta({ description: 'The least severe messages that are written.' }),
+    format: oneOf('auto', 'json', 'pretty')
+      .default('auto')
+      .meta({ description: 'auto: pretty on a terminal, JSON elsewhere.' }),
   }).prefault({}),
 });
 

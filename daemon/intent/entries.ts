@@ -3,7 +3,7 @@ import type { FdbAdd } from '../api/schema.js';
 import type { Datapath } from '../datapath/datapath.js';
 import { WeftError } from '../errors.js';
 import { isUnicastMac, parseMac } from '../model/mac.js';
-import { entryKey, type EntryRecord, type EntryTarget, type Owner } from '../model/objects.js';
+import { type EntryRecord, type EntryTarget, entryKey, type Owner } from '../model/objects.js';
 import { portLabel } from '../state/catalog.js';
 import { checkOwner } from './ownership.js';
 import type { IntentParts } from './parts.js';
@@ -16,17 +16,22 @@ export class EntryIntent {
 
   add(request: FdbAdd, owner: Owner): Promise<EntryRecord> {
     const mac = macOf(request.mac);
-    if (!isUnicastMac(mac)) throw new WeftError('WEFT_INVALID', { field: 'mac', reason: 'a group address or zero has no place' });
+    if (!isUnicastMac(mac))
+      throw new WeftError('WEFT_INVALID', { field: 'mac', reason: 'a group address or zero has no place' });
     return this.parts.mutex.run(async () => {
       const { catalog, store, reconciler } = this.parts;
       const network = catalog.network(request.network).name;
       const { where, label } = this.target(request, network);
       const entry: EntryRecord = { network, mac, where, owner };
       const before = store.get('entry', entryKey(entry));
-      if (before !== undefined) throw new WeftError('WEFT_FDB_EXISTS', { mac, network, where: this.labelOf(before.where) });
+      if (before !== undefined)
+        throw new WeftError('WEFT_FDB_EXISTS', { mac, network, where: this.labelOf(before.where) });
       const declared = catalog.entries().filter((one) => one.network === network).length;
       if (declared >= catalog.limitsOf(catalog.network(network)).limit) {
-        throw new WeftError('WEFT_INVALID', { field: 'mac', reason: `network "${network}" holds as many MACs as its fdb.limit allows` });
+        throw new WeftError('WEFT_INVALID', {
+          field: 'mac',
+          reason: `network "${network}" holds as many MACs as its fdb.limit allows`,
+        });
       }
       await store.put('entry', entryKey(entry), entry);
       await reconciler.settle();
@@ -53,7 +58,11 @@ export class EntryIntent {
   /** Forgets what was learned, on one network or on all. */
   flush(network: string | null): void {
     this.datapath.flush(network === null ? null : this.parts.catalog.network(network).name);
-    this.parts.events.emit('fdb-flushed', network === null ? 'all networks' : `network ${network}`, 'learned MACs were forgotten');
+    this.parts.events.emit(
+      'fdb-flushed',
+      network === null ? 'all networks' : `network ${network}`,
+      'learned MACs were forgotten',
+    );
   }
 
   private target(request: FdbAdd, network: string): { where: EntryTarget; label: string } {
@@ -83,6 +92,10 @@ export class EntryIntent {
 
 function macOf(text: string): string {
   const mac = parseMac(text);
-  if (mac === null) throw new WeftError('WEFT_INVALID', { field: 'mac', reason: `${text}: expected a MAC such as 02:00:00:00:00:01` });
+  if (mac === null)
+    throw new WeftError('WEFT_INVALID', {
+      field: 'mac',
+      reason: `${text}: expected a MAC such as 02:00:00:00:00:01`,
+    });
   return mac;
 }

@@ -6,8 +6,8 @@ import { helloVni, vniOfName } from '../model/identity.js';
 import { maxMtu, minMtu } from '../model/mtu.js';
 import { networkNameProblem } from '../model/names.js';
 import { entryKey, type NetworkRecord, type Owner } from '../model/objects.js';
-import type { IntentParts } from './parts.js';
 import { checkOwner } from './ownership.js';
+import type { IntentParts } from './parts.js';
 
 export class NetworkIntent {
   constructor(private readonly parts: IntentParts) {}
@@ -18,11 +18,16 @@ export class NetworkIntent {
       const { catalog, store, reconciler, events } = this.parts;
       for (const other of [...catalog.networks(), ...catalog.shadowed().map(({ network }) => network)]) {
         if (other.name === record.name) throw new WeftError('WEFT_NETWORK_EXISTS', { name: record.name });
-        if (other.vni === record.vni) throw new WeftError('WEFT_VNI_IN_USE', { vni: record.vni, other: other.name });
+        if (other.vni === record.vni)
+          throw new WeftError('WEFT_VNI_IN_USE', { vni: record.vni, other: other.name });
       }
       await store.put('network', record.name, record);
       await reconciler.settle();
-      events.emit('network-created', `network ${record.name}`, `network "${record.name}" was created with VNI ${record.vni}`);
+      events.emit(
+        'network-created',
+        `network ${record.name}`,
+        `network "${record.name}" was created with VNI ${record.vni}`,
+      );
       return record;
     });
   }
@@ -35,13 +40,15 @@ export class NetworkIntent {
       const network = hidden ?? catalog.network(name);
       checkOwner(`network "${name}"`, network.owner, caller);
       const ports = hidden === undefined ? catalog.ports().filter((port) => port.network === name) : [];
-      if (ports.length > 0 && !force) throw new WeftError('WEFT_NETWORK_HAS_PORTS', { name, count: ports.length });
+      if (ports.length > 0 && !force)
+        throw new WeftError('WEFT_NETWORK_HAS_PORTS', { name, count: ports.length });
       for (const port of ports) checkOwner(`port "${port.name ?? port.id}"`, port.owner, caller);
       await store.transaction((tx) => {
         tx.delete('network', name);
         if (hidden !== undefined) return;
         for (const port of ports) tx.delete('port', port.id);
-        for (const entry of catalog.entries()) if (entry.network === name) tx.delete('entry', entryKey(entry));
+        for (const entry of catalog.entries())
+          if (entry.network === name) tx.delete('entry', entryKey(entry));
       });
       await reconciler.settle();
       events.emit('network-removed', `network ${name}`, `network "${name}" was removed`);
@@ -57,13 +64,18 @@ function toRecord(request: NetworkCreate, owner: Owner): NetworkRecord {
     throw new WeftError('WEFT_INVALID', { field: 'vni', reason: `expected a VNI of 1-${helloVni - 1}` });
   }
   if (mtu !== 'auto' && (mtu < minMtu || mtu > maxMtu)) {
-    throw new WeftError('WEFT_INVALID', { field: 'mtu', reason: `expected auto or ${minMtu}-${maxMtu} bytes` });
+    throw new WeftError('WEFT_INVALID', {
+      field: 'mtu',
+      reason: `expected auto or ${minMtu}-${maxMtu} bytes`,
+    });
   }
   const subnets = (request.subnets ?? []).map((text) => {
     const parsed = parseSubnet(text);
-    if ('problem' in parsed) throw new WeftError('WEFT_INVALID', { field: 'subnets', reason: `${text}: ${parsed.problem}` });
+    if ('problem' in parsed)
+      throw new WeftError('WEFT_INVALID', { field: 'subnets', reason: `${text}: ${parsed.problem}` });
     return parsed.subnet;
   });
-  if (subnets.length > 16) throw new WeftError('WEFT_INVALID', { field: 'subnets', reason: 'expected at most 16 subnets' });
+  if (subnets.length > 16)
+    throw new WeftError('WEFT_INVALID', { field: 'subnets', reason: 'expected at most 16 subnets' });
   return { name, vni: vni ?? vniOfName(name), subnets: [...new Set(subnets)], mtu, vlan, fdb: {}, owner };
 }

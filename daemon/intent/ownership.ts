@@ -10,6 +10,11 @@ export function checkOwner(object: string, owner: Owner, caller: Owner): void {
     docker: 'Use the docker command.',
     cni: 'Let the container runtime that made it remove it.',
   }[owner.kind];
-  const origin = { file: `the configuration file ${owner.ref}`, api: 'the API', docker: 'Docker', cni: 'CNI' }[owner.kind];
+  const origin = {
+    file: `the configuration file ${owner.ref}`,
+    api: 'the API',
+    docker: 'Docker',
+    cni: 'CNI',
+  }[owner.kind];
   throw new WeftError('WEFT_NOT_OWNER', { object, origin, advice });
 }

@@ -1,5 +1,5 @@
-import type { Reconciler } from '../reconcile/reconciler.js';
 import type { Namespaces } from '../reconcile/netns.js';
+import type { Reconciler } from '../reconcile/reconciler.js';
 import type { Catalog } from '../state/catalog.js';
 import type { Store } from '../state/store.js';
 import type { EventBus } from '../telemetry/events.js';

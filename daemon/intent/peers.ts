@@ -28,8 +28,10 @@ export class PeerIntent {
       const { checksum = 'full', offload = 'auto' } = request;
       const peer: PeerRecord = { id: peerIdOf(address), address, port, checksum, offload, owner };
       const peers = catalog.peers();
-      if (peers.some((other) => other.address === address)) throw new WeftError('WEFT_PEER_EXISTS', { address });
-      if (peers.length >= mostPeers) throw new WeftError('WEFT_INVALID', { field: 'address', reason: `${mostPeers} peers is the limit` });
+      if (peers.some((other) => other.address === address))
+        throw new WeftError('WEFT_PEER_EXISTS', { address });
+      if (peers.length >= mostPeers)
+        throw new WeftError('WEFT_INVALID', { field: 'address', reason: `${mostPeers} peers is the limit` });
       await store.put('peer', peer.id, peer);
       await reconciler.settle();
       events.emit('peer-added', `peer ${address}`, `peer ${formatEndpoint(address, port)} was added`);

@@ -49,7 +49,11 @@ export class PortIntent {
         for (const entry of entries) tx.delete('entry', entryKey(entry));
       });
       await reconciler.settle();
-      events.emit('port-removed', `port ${port.id}`, `${portLabel(port)} was removed from network "${port.network}"`);
+      events.emit(
+        'port-removed',
+        `port ${port.id}`,
+        `${portLabel(port)} was removed from network "${port.network}"`,
+      );
     });
   }
 
@@ -74,10 +78,14 @@ export class PortIntent {
         throw new WeftError('WEFT_PORT_EXISTS', { name: portLabel(other), network });
       }
       if (network !== port.network) continue;
-      if (other.mac === port.mac) throw new WeftError('WEFT_MAC_IN_USE', { mac: port.mac, port: label, network });
+      if (other.mac === port.mac)
+        throw new WeftError('WEFT_MAC_IN_USE', { mac: port.mac, port: label, network });
       const bare = (address: string) => address.slice(0, address.indexOf('/'));
-      const taken = port.addresses.find((address) => other.addresses.some((one) => bare(one) === bare(address)));
-      if (taken !== undefined) throw new WeftError('WEFT_ADDRESS_IN_USE', { address: bare(taken), port: label, network });
+      const taken = port.addresses.find((address) =>
+        other.addresses.some((one) => bare(one) === bare(address)),
+      );
+      if (taken !== undefined)
+        throw new WeftError('WEFT_ADDRESS_IN_USE', { address: bare(taken), port: label, network });
     }
   }
 }
@@ -94,12 +102,20 @@ function check(request: PortCreate): Pick<PortRecord, 'ifname' | 'name' | 'mac' 
   if (nameReason !== null) throw new WeftError('WEFT_INVALID', { field: 'name', reason: nameReason });
 
   const mac = request.mac === undefined ? mintMac() : parseMac(request.mac);
-  if (mac === null) throw new WeftError('WEFT_INVALID', { field: 'mac', reason: 'expected a MAC such as 02:00:00:00:00:01' });
-  if (!isUnicastMac(mac)) throw new WeftError('WEFT_INVALID', { field: 'mac', reason: 'a group address or zero is no MAC of a port' });
+  if (mac === null)
+    throw new WeftError('WEFT_INVALID', { field: 'mac', reason: 'expected a MAC such as 02:00:00:00:00:01' });
+  if (!isUnicastMac(mac))
+    throw new WeftError('WEFT_INVALID', {
+      field: 'mac',
+      reason: 'a group address or zero is no MAC of a port',
+    });
 
   const given = request.addresses ?? [];
   if (given.length > mostAddresses) {
-    throw new WeftError('WEFT_INVALID', { field: 'addresses', reason: `expected at most ${mostAddresses} addresses` });
+    throw new WeftError('WEFT_INVALID', {
+      field: 'addresses',
+      reason: `expected at most ${mostAddresses} addresses`,
+    });
   }
   const addresses = given.map((text) => {
     const cidr = parseCidr(text);

@@ -30,7 +30,11 @@ export class ReloadIntent {
       this.parts.catalog.use(loaded);
       this.apply(loaded);
       await this.parts.reconciler.settle();
-      this.parts.events.emit('reloaded', 'configuration', changed.length === 0 ? 'nothing changed' : changed.join('; '));
+      this.parts.events.emit(
+        'reloaded',
+        'configuration',
+        changed.length === 0 ? 'nothing changed' : changed.join('; '),
+      );
       return changed;
     });
   }
@@ -54,7 +58,9 @@ function checkAgainstStore(loaded: LoadedConfig, catalog: Catalog): void {
     }
     const clash = networks.find(({ name, vni }) => name === existing.name || vni === existing.vni);
     if (clash !== undefined) {
-      refuse(`${file}: networks.${clash.name}: its name or its VNI ${clash.vni} belongs to network "${existing.name}" made by the API`);
+      refuse(
+        `${file}: networks.${clash.name}: its name or its VNI ${clash.vni} belongs to network "${existing.name}" made by the API`,
+      );
     }
   }
 }
@@ -79,11 +85,14 @@ function compare(before: unknown, after: unknown, path: string[]): { path: strin
       compare(before[key], after[key], [...path, key]),
     );
   }
-  return [{ path: name, sentence: `${name} changed from ${JSON.stringify(before)} to ${JSON.stringify(after)}` }];
+  return [
+    { path: name, sentence: `${name} changed from ${JSON.stringify(before)} to ${JSON.stringify(after)}` },
+  ];
 }
 
 function comparePeers(before: unknown, after: unknown): { path: string; sentence: string }[] {
-  const byAddress = (peers: unknown) => new Map((peers as { address: string }[]).map((peer) => [peer.address, peer]));
+  const byAddress = (peers: unknown) =>
+    new Map((peers as { address: string }[]).map((peer) => [peer.address, peer]));
   const [old, now] = [byAddress(before), byAddress(after)];
   return [...new Set([...old.keys(), ...now.keys()])]
     .filter((address) => !isDeepStrictEqual(old.get(address), now.get(address)))

@@ -43,9 +43,14 @@ export function formatCidr({ address, prefix }: Cidr): string {
 /** The same prefix with the host bits cleared. */
 export function networkOf({ address, prefix }: Cidr): Cidr {
   const bytes = ipaddr.parse(address).toByteArray();
-  const cleared = bytes.map((byte, index) => byte & (0xff << Math.max(0, 8 - Math.max(0, prefix - index * 8))));
+  const cleared = bytes.map(
+    (byte, index) => byte & (0xff << Math.max(0, 8 - Math.max(0, prefix - index * 8))),
+  );
   const network = ipaddr.fromByteArray(cleared.map((byte) => byte & 0xff));
-  return { address: network.kind() === 'ipv6' ? (network as ipaddr.IPv6).toRFC5952String() : network.toString(), prefix };
+  return {
+    address: network.kind() === 'ipv6' ? (network as ipaddr.IPv6).toRFC5952String() : network.toString(),
+    prefix,
+  };
 }
 
 /** A canonical subnet, or what to write instead. */

@@ -25,7 +25,8 @@ export function ifnameProblem(ifname: string): string | null {
   return null;
 }
 
-const hostNamePattern = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*\.?$/i;
+const hostNamePattern =
+  /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*\.?$/i;
 
 /** A name for the resolver. One made of digits and dots only is a mistyped address. */
 export function isHostName(text: string): boolean {

@@ -5,7 +5,7 @@ import { contains, familyOf } from '../model/address.js';
 import { linkAlias, linkAliasPrefix } from '../model/identity.js';
 import { fittingMtu } from '../model/mtu.js';
 import type { EntryRecord, FdbLimits, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
-import { finding, type FindingDraft } from './findings.js';
+import { type FindingDraft, finding } from './findings.js';
 import type { Desired } from './plan.js';
 import type { Resolution } from './resolver.js';
 
@@ -57,7 +57,9 @@ export function desire(intent: Intent, around: Surroundings): Picture {
   const peers = viewPeers(intent.peers, around, findings);
   const programmed = intent.peers.flatMap((peer) => {
     const view = peers.get(peer.id);
-    return view?.state === 'programmed' && view.endpoint !== null ? [{ peer, address: view.endpoint, pathMtu: view.pathMtu }] : [];
+    return view?.state === 'programmed' && view.endpoint !== null
+      ? [{ peer, address: view.endpoint, pathMtu: view.pathMtu }]
+      : [];
   });
   const fitting = fittingMtu(programmed, underlay.addresses);
   const mtus = new Map(intent.networks.map(({ name, mtu }) => [name, mtu === 'auto' ? fitting : mtu]));
@@ -65,7 +67,12 @@ export function desire(intent: Intent, around: Surroundings): Picture {
   return {
     desired: {
       underlay: underlayOptions(intent, underlay.usable),
-      networks: new Map(intent.networks.map((network) => [network.name, networkOptions(network, mtus.get(network.name) ?? fitting)])),
+      networks: new Map(
+        intent.networks.map((network) => [
+          network.name,
+          networkOptions(network, mtus.get(network.name) ?? fitting),
+        ]),
+      ),
       peers: new Map(programmed.map(({ peer, address }) => [peer.id, peerOptions(peer, address)])),
       ports: intent.ports.map(({ id, network, ifname, mac, addresses }) => {
         const alias = linkAlias(intent.hostId, id);
@@ -81,18 +88,29 @@ export function desire(intent: Intent, around: Surroundings): Picture {
   };
 }
 
-function viewUnderlay(config: Config, around: Surroundings, findings: FindingDraft[]): UnderlayView & { usable: string[] } {
+function viewUnderlay(
+  config: Config,
+  around: Surroundings,
+  findings: FindingDraft[],
+): UnderlayView & { usable: string[] } {
   const configured = config.underlay.addresses;
   const usable = configured.filter((address) => around.ownAddresses.has(address));
   const absent = configured.filter((address) => !around.ownAddresses.has(address));
   let reason: string | null = null;
-  if (absent.length > 0) reason = `${absent.join(' and ')} ${absent.length === 1 ? 'is' : 'are'} on no link of this host`;
-  else if (configured.length === 0 && around.defaultAddresses.length === 0) reason = 'this host has no route to send through';
-  if (reason !== null) findings.push(finding('UNDERLAY_DEGRADED', 'underlay', `the underlay is not complete: ${reason}`));
+  if (absent.length > 0)
+    reason = `${absent.join(' and ')} ${absent.length === 1 ? 'is' : 'are'} on no link of this host`;
+  else if (configured.length === 0 && around.defaultAddresses.length === 0)
+    reason = 'this host has no route to send through';
+  if (reason !== null)
+    findings.push(finding('UNDERLAY_DEGRADED', 'underlay', `the underlay is not complete: ${reason}`));
   return { addresses: configured.length > 0 ? configured : [...around.defaultAddresses], usable, reason };
 }
 
-function viewPeers(peers: readonly PeerRecord[], around: Surroundings, findings: FindingDraft[]): Map<string, PeerView> {
+function viewPeers(
+  peers: readonly PeerRecord[],
+  around: Surroundings,
+  findings: FindingDraft[],
+): Map<string, PeerView> {
   const owners = new Map<string, PeerRecord>();
   const views = new Map<string, PeerView>();
   for (const peer of peers) {
@@ -103,7 +121,12 @@ function viewPeers(peers: readonly PeerRecord[], around: Surroundings, findings:
       findings.push(finding('PEER_UNRESOLVED', object, reason));
       views.set(peer.id, { state: 'unresolved', endpoint: null, pathMtu: null, reason });
     } else if (around.ownAddresses.has(address)) {
-      views.set(peer.id, { state: 'self', endpoint: address, pathMtu: null, reason: 'this is an address of this host' });
+      views.set(peer.id, {
+        state: 'self',
+        endpoint: address,
+        pathMtu: null,
+        reason: 'this is an address of this host',
+      });
     } else if (other !== undefined) {
       const sentence = `${peer.address} is ${address}, which peer ${other.address} has already`;
       findings.push(finding('PEER_DUPLICATE', object, sentence));
@@ -153,11 +176,20 @@ function networkFindings({ networks, shadowed }: Intent, fitting: number): Findi
     ...networks
       .filter(({ mtu }) => mtu !== 'auto' && mtu > fitting)
       .map(({ name, mtu }) =>
-        finding('MTU_DOES_NOT_FIT', `network ${name}`, `its declared MTU of ${mtu} is larger than the ${fitting} that fit to all peers`),
+        finding(
+          'MTU_DOES_NOT_FIT',
+          `network ${name}`,
+          `its declared MTU of ${mtu} is larger than the ${fitting} that fit to all peers`,
+        ),
       ),
     ...networks
-      .filter(({ mtu, subnets }) => mtu === 'auto' && fitting < 1280 && subnets.some((subnet) => familyOf(subnet) === 6))
-      .map(({ name }) => finding('MTU_NO_IPV6', `network ${name}`, `its MTU of ${fitting} is too small for IPv6`)),
+      .filter(
+        ({ mtu, subnets }) =>
+          mtu === 'auto' && fitting < 1280 && subnets.some((subnet) => familyOf(subnet) === 6),
+      )
+      .map(({ name }) =>
+        finding('MTU_NO_IPV6', `network ${name}`, `its MTU of ${fitting} is too small for IPv6`),
+      ),
   ];
 }
 
@@ -166,10 +198,16 @@ function portFindings({ ports, networks }: Intent): FindingDraft[] {
   return ports.flatMap((port) => {
     const network = byName.get(port.network);
     const object = `port ${port.id}`;
-    if (network === undefined) return [finding('PORT_NO_NETWORK', object, `its network "${port.network}" is gone`)];
+    if (network === undefined)
+      return [finding('PORT_NO_NETWORK', object, `its network "${port.network}" is gone`)];
     return port.addresses
       .filter((address) => network.subnets.some((subnet) => familyOf(subnet) === familyOf(address)))
-      .filter((address) => !network.subnets.some((subnet) => contains(subnet, address.slice(0, address.indexOf('/')))))
-      .map((address) => finding('ADDRESS_OUTSIDE', object, `${address} is in no subnet of network "${port.network}"`));
+      .filter(
+        (address) =>
+          !network.subnets.some((subnet) => contains(subnet, address.slice(0, address.indexOf('/')))),
+      )
+      .map((address) =>
+        finding('ADDRESS_OUTSIDE', object, `${address} is in no subnet of network "${port.network}"`),
+      );
   });
 }

@@ -1,19 +1,24 @@
 /** Turns the outcome of a round into findings. Pure. */
 import type { NamedCounters } from '../datapath/datapath.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
-import type { Failure } from './carry-out.js';
-import { finding, type FindingCode, type FindingDraft } from './findings.js';
+import type { Failure } from './carry_out.js';
+import { type FindingCode, type FindingDraft, finding } from './findings.js';
 import { linkOf, type Step } from './plan.js';
 import type { View } from './reconciler.js';
 
-export function diagnose(view: View, catalog: Pick<Catalog, 'ports' | 'peers'>, counters: NamedCounters): FindingDraft[] {
+export function diagnose(
+  view: View,
+  catalog: Pick<Catalog, 'ports' | 'peers'>,
+  counters: NamedCounters,
+): FindingDraft[] {
   return [
     ...view.picture.findings,
     ...view.failures.map(failureFinding),
     ...catalog.ports().flatMap((port) => {
       const place = view.actual.places.get(port.id);
       const object = `port ${port.id}`;
-      if (place?.state === 'gone') return [finding('NETNS_GONE', object, `${portLabel(port)} waits: ${place.reason}`)];
+      if (place?.state === 'gone')
+        return [finding('NETNS_GONE', object, `${portLabel(port)} waits: ${place.reason}`)];
       const desired = view.picture.desired.ports.find(({ id }) => id === port.id);
       const namespace = place?.state === 'present' ? view.actual.namespaces.get(place.cookie) : undefined;
       const link = desired === undefined ? undefined : linkOf(desired, namespace);
@@ -22,12 +27,20 @@ export function diagnose(view: View, catalog: Pick<Catalog, 'ports' | 'peers'>, 
         ...(link.up ? [] : [finding('PORT_DOWN', object, `the link ${portLabel(port)} is down`)]),
         ...(link.mac === port.mac
           ? []
-          : [finding('PORT_MAC_CHANGED', object, `${portLabel(port)} has MAC ${link.mac}, it was made with ${port.mac}`)]),
+          : [
+              finding(
+                'PORT_MAC_CHANGED',
+                object,
+                `${portLabel(port)} has MAC ${link.mac}, it was made with ${port.mac}`,
+              ),
+            ]),
       ];
     }),
     ...catalog.peers().flatMap(({ id, address }) => {
       const reason = counters.peers.get(id)?.offloadDisabled ?? null;
-      return reason === null ? [] : [finding('PEER_OFFLOAD_DISABLED', `peer ${address}`, `UDP_SEGMENT is not used: ${reason}`)];
+      return reason === null
+        ? []
+        : [finding('PEER_OFFLOAD_DISABLED', `peer ${address}`, `UDP_SEGMENT is not used: ${reason}`)];
     }),
   ];
 }

@@ -6,32 +6,53 @@ export type FindingDraft = Omit<Finding, 'since'>;
 type Kind = Pick<FindingDraft, 'severity' | 'remedy'>;
 
 const kinds = {
-  UNDERLAY_DEGRADED: { severity: 'warning', remedy: 'weftd follows: bring the address up, or correct underlay.addresses.' },
-  UNDERLAY_FAILED: { severity: 'error', remedy: 'weftd tries again every 2 s; free the UDP port, or see the log.' },
-  PEER_UNRESOLVED: { severity: 'warning', remedy: 'weftd asks again; check the name and the resolver of this host.' },
+  UNDERLAY_DEGRADED: {
+    severity: 'warning',
+    remedy: 'weftd follows: bring the address up, or correct underlay.addresses.',
+  },
+  UNDERLAY_FAILED: {
+    severity: 'error',
+    remedy: 'weftd tries again every 2 s; free the UDP port, or see the log.',
+  },
+  PEER_UNRESOLVED: {
+    severity: 'warning',
+    remedy: 'weftd asks again; check the name and the resolver of this host.',
+  },
   PEER_DUPLICATE: { severity: 'error', remedy: 'Remove one of the two peers: one IP address is one peer.' },
   PEER_NO_ROUTE: { severity: 'warning', remedy: 'Check the routes of this host to the peer.' },
   PEER_FAILED: { severity: 'error', remedy: 'weftd tries again every 2 s; see its log.' },
   PEER_OFFLOAD_DISABLED: {
     severity: 'info',
-    remedy: 'Frames still flow, with more CPU. "offload: off" for this peer makes it permanent and silences this.',
+    remedy:
+      'Frames still flow, with more CPU. "offload: off" for this peer makes it permanent and silences this.',
   },
   NETWORK_SHADOWED: { severity: 'warning', remedy: 'Remove or rename one of the two networks.' },
   NETWORK_FAILED: { severity: 'error', remedy: 'weftd tries again every 2 s; see its log.' },
   MTU_DOES_NOT_FIT: {
     severity: 'warning',
-    remedy: 'Declare mtu: auto or a smaller one, or raise the MTU of the underlay; larger packets to these peers are lost.',
+    remedy:
+      'Declare mtu: auto or a smaller one, or raise the MTU of the underlay; larger packets to these peers are lost.',
   },
   MTU_NO_IPV6: { severity: 'warning', remedy: 'IPv6 needs 1280 bytes: raise the MTU of the underlay.' },
-  NETNS_GONE: { severity: 'warning', remedy: 'The port is made again when the namespace returns; "weft port rm" gives it up.' },
+  NETNS_GONE: {
+    severity: 'warning',
+    remedy: 'The port is made again when the namespace returns; "weft port rm" gives it up.',
+  },
   PORT_NO_NETWORK: { severity: 'error', remedy: 'Create the network again, or remove the port.' },
   PORT_FAILED: { severity: 'error', remedy: 'weftd tries again every 2 s; see the reason.' },
-  PORT_DOWN: { severity: 'warning', remedy: 'Something in the namespace took the link down: "ip link set dev IFNAME up" there.' },
+  PORT_DOWN: {
+    severity: 'warning',
+    remedy: 'Something in the namespace took the link down: "ip link set dev IFNAME up" there.',
+  },
   PORT_MAC_CHANGED: {
     severity: 'info',
-    remedy: 'Something in the namespace changed it (systemd-udevd and NetworkManager do); weft forwards by the new one.',
+    remedy:
+      'Something in the namespace changed it (systemd-udevd and NetworkManager do); weft forwards by the new one.',
   },
-  ADDRESS_OUTSIDE: { severity: 'info', remedy: 'Check the prefix: other machines of the network may not find this address.' },
+  ADDRESS_OUTSIDE: {
+    severity: 'info',
+    remedy: 'Check the prefix: other machines of the network may not find this address.',
+  },
   LINK_STRAY: { severity: 'warning', remedy: 'weftd tries again every 2 s; see its log.' },
   ENTRY_FAILED: { severity: 'error', remedy: 'weftd tries again every 2 s; see its log.' },
 } as const satisfies Record<string, Kind>;

@@ -26,7 +26,14 @@ export class Namespaces {
     // The way through the caller ends with it. The same path in our own root outlives it, when it leads to the same namespace.
     const lasting = root === '' || this.tryCookie(path) === cookie;
     const startTime = kind === 'pid' && lasting ? this.proc.startTime(Number(given)) : null;
-    return { kind, given, path: lasting ? path : `${root}${path}`, cookie, bootId: this.proc.bootId(), startTime };
+    return {
+      kind,
+      given,
+      path: lasting ? path : `${root}${path}`,
+      cookie,
+      bootId: this.proc.bootId(),
+      startTime,
+    };
   }
 
   /** Where the namespace of a record is now. A present one may have another cookie than the record: a NAME that was made again. */
@@ -36,17 +43,22 @@ export class Namespaces {
     try {
       return { state: 'present', path: record.path, cookie: this.kernel.netnsInfo(record.path).cookie };
     } catch (error) {
-      return { state: 'gone', reason: `namespace ${record.given} is not there (${errnoOf(error) ?? 'unreadable'})` };
+      return {
+        state: 'gone',
+        reason: `namespace ${record.given} is not there (${errnoOf(error) ?? 'unreadable'})`,
+      };
     }
   }
 
   private locateProcess(record: NetnsRecord): Place {
     const dead: Place = { state: 'dead', reason: `process ${record.given} has ended` };
     if (record.bootId !== this.proc.bootId()) return dead;
-    if (record.startTime !== null && this.proc.startTime(Number(record.given)) !== record.startTime) return dead;
+    if (record.startTime !== null && this.proc.startTime(Number(record.given)) !== record.startTime)
+      return dead;
     const cookie = this.tryCookie(record.path);
     if (cookie === null) return dead;
-    if (cookie !== record.cookie) return { state: 'dead', reason: `process ${record.given} moved to another namespace` };
+    if (cookie !== record.cookie)
+      return { state: 'dead', reason: `process ${record.given} moved to another namespace` };
     return { state: 'present', path: record.path, cookie };
   }
 
@@ -66,7 +78,11 @@ export class Namespaces {
       if (code === 'EPERM' || code === 'EACCES') {
         throw new WeftError('WEFT_PERMISSION', { action: `to open network namespace ${given}` }, { cause });
       }
-      const reasons: Record<string, string> = { ENOENT: 'no such file', ESRCH: 'no such process', EINVAL: 'not a network namespace' };
+      const reasons: Record<string, string> = {
+        ENOENT: 'no such file',
+        ESRCH: 'no such process',
+        EINVAL: 'not a network namespace',
+      };
       const reason = reasons[code ?? ''] ?? code ?? (cause as Error).message;
       throw new WeftError('WEFT_NETNS_NOT_FOUND', { netns: given, reason }, { cause });
     }
@@ -75,7 +91,12 @@ export class Namespaces {
 
 function pathOf(given: string): { kind: NetnsRecord['kind']; path: string } {
   if (/^[1-9]\d{0,9}$/.test(given)) return { kind: 'pid', path: `/proc/${given}/ns/net` };
-  if (given.startsWith('/') && !given.includes('\0') && given.length < 4096) return { kind: 'path', path: given };
-  if (/^[^/\0]{1,255}$/.test(given) && given !== '.' && given !== '..') return { kind: 'name', path: `/run/netns/${given}` };
-  throw new WeftError('WEFT_NETNS_NOT_FOUND', { netns: JSON.stringify(given), reason: 'neither a name, an absolute path, nor a PID' });
+  if (given.startsWith('/') && !given.includes('\0') && given.length < 4096)
+    return { kind: 'path', path: given };
+  if (/^[^/\0]{1,255}$/.test(given) && given !== '.' && given !== '..')
+    return { kind: 'name', path: `/run/netns/${given}` };
+  throw new WeftError('WEFT_NETNS_NOT_FOUND', {
+    netns: JSON.stringify(given),
+    reason: 'neither a name, an absolute path, nor a PID',
+  });
 }

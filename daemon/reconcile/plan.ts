@@ -3,7 +3,13 @@
  * do. Order matters and is part of the plan: what uses a thing goes before it is removed, and comes after it is made.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { DatapathState, DeclaredEntry, NetworkOptions, PeerOptions, UnderlayOptions } from '../datapath/datapath.js';
+import type {
+  DatapathState,
+  DeclaredEntry,
+  NetworkOptions,
+  PeerOptions,
+  UnderlayOptions,
+} from '../datapath/datapath.js';
 import type { Link, NetnsPath } from '../datapath/kernel.js';
 
 export interface DesiredPort {
@@ -67,11 +73,15 @@ export function plan(desired: Desired, actual: Actual): Step[] {
   return [
     ...ports.filter((step) => step.do === 'expire-port' || step.do === 'detach-port'),
     ...undeclare(desired, actual),
-    ...[...actual.peers.keys()].filter((id) => !desired.peers.has(id)).map((id): Step => ({ do: 'remove-peer', id })),
+    ...[...actual.peers.keys()]
+      .filter((id) => !desired.peers.has(id))
+      .map((id): Step => ({ do: 'remove-peer', id })),
     ...[...actual.networks.keys()]
       .filter((name) => !desired.networks.has(name))
       .map((name): Step => ({ do: 'remove-network', name })),
-    ...(isDeepStrictEqual(desired.underlay, actual.underlay) ? [] : [{ do: 'set-underlay', options: desired.underlay } as const]),
+    ...(isDeepStrictEqual(desired.underlay, actual.underlay)
+      ? []
+      : [{ do: 'set-underlay', options: desired.underlay } as const]),
     ...[...desired.networks]
       .filter(([name, options]) => !isDeepStrictEqual(options, actual.networks.get(name)))
       .map(([name, options]): Step => ({ do: 'put-network', name, options })),
@@ -80,7 +90,12 @@ export function plan(desired: Desired, actual: Actual): Step[] {
       .map(([id, options]): Step => ({ do: 'put-peer', id, options })),
     ...strayLinks(desired, actual),
     ...ports.filter((step) => step.do !== 'expire-port' && step.do !== 'detach-port'),
-    ...declare(desired, actual, live, new Set(ports.flatMap((step) => (step.do === 'detach-port' ? [step.id] : [])))),
+    ...declare(
+      desired,
+      actual,
+      live,
+      new Set(ports.flatMap((step) => (step.do === 'detach-port' ? [step.id] : []))),
+    ),
   ];
 }
 
@@ -100,9 +115,11 @@ function planPorts(desired: Desired, actual: Actual): Step[] {
 function planPort(port: DesiredPort, desired: Desired, actual: Actual): Step[] {
   const attached = actual.ports.get(port.id);
   const place = actual.places.get(port.id) ?? { state: 'gone', reason: 'its namespace is not known' };
-  const detach = (reason: string): Step[] => (attached === undefined ? [] : [{ do: 'detach-port', id: port.id, reason }]);
+  const detach = (reason: string): Step[] =>
+    attached === undefined ? [] : [{ do: 'detach-port', id: port.id, reason }];
 
-  if (place.state === 'dead') return [...detach(place.reason), { do: 'expire-port', id: port.id, reason: place.reason }];
+  if (place.state === 'dead')
+    return [...detach(place.reason), { do: 'expire-port', id: port.id, reason: place.reason }];
   if (!desired.networks.has(port.network)) return detach(`network "${port.network}" is gone`);
   // A file descriptor from inside the namespace would keep it alive for ever. One from outside sees it die by itself, and may serve
   // processes that still live in a namespace whose name was removed.
@@ -117,7 +134,9 @@ function planPort(port: DesiredPort, desired: Desired, actual: Actual): Step[] {
   const where = { port, netns: place.path, cookie: place.cookie };
   return [
     ...detach(attached?.cookie === place.cookie ? 'its link is gone' : 'its namespace is another one now'),
-    link === undefined ? { do: 'create-tap', ...where } : { do: 'reattach-tap', ...where, ifname: link.ifname },
+    link === undefined
+      ? { do: 'create-tap', ...where }
+      : { do: 'reattach-tap', ...where, ifname: link.ifname },
   ];
 }
 
@@ -139,7 +158,8 @@ function strayLinks(desired: Desired, actual: Actual): Step[] {
     for (const { alias, ifname } of links) {
       if (alias === null || !alias.startsWith(desired.aliasPrefix)) continue;
       const home = homes.get(alias);
-      const wanted = homes.has(alias) && (home?.state !== 'present' || home.cookie === cookie) && home?.state !== 'dead';
+      const wanted =
+        homes.has(alias) && (home?.state !== 'present' || home.cookie === cookie) && home?.state !== 'dead';
       if (!wanted) strays.push({ do: 'delete-link', netns: path, ifname, alias });
     }
   }
@@ -165,7 +185,12 @@ function undeclare(desired: Desired, actual: Actual): Step[] {
 }
 
 /** Entries of ports and peers that are not there wait for them. */
-function declare(desired: Desired, actual: Actual, live: ReadonlySet<string>, detached: ReadonlySet<string>): Step[] {
+function declare(
+  desired: Desired,
+  actual: Actual,
+  live: ReadonlySet<string>,
+  detached: ReadonlySet<string>,
+): Step[] {
   const present = new Map(actual.entries.map((entry) => [keyOf(entry), entry]));
   return desired.entries
     .filter((entry) => {

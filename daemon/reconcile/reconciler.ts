@@ -10,7 +10,7 @@ import type { WeftError } from '../errors.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
 import type { Store } from '../state/store.js';
 import type { EventBus } from '../telemetry/events.js';
-import { Carrier, type Failure } from './carry-out.js';
+import { Carrier, type Failure } from './carry_out.js';
 import { desire, type Picture } from './desire.js';
 import { diagnose } from './diagnose.js';
 import { FindingList } from './findings.js';
@@ -130,27 +130,38 @@ export class Reconciler {
       case 'mac-frozen': {
         const [, verb] = event.type.split('-');
         const where = `${event.where.kind} ${event.where.id}`;
-        if (event.type === 'mac-frozen') log.warn({ network: event.network, mac: event.mac }, 'a MAC moves too often and is frozen');
-        return events.emit(event.type, `network ${event.network}`, `${event.mac} was ${verb} at ${where}`);
+        if (event.type === 'mac-frozen')
+          log.warn({ network: event.network, mac: event.mac }, 'a MAC moves too often and is frozen');
+        events.emit(event.type, `network ${event.network}`, `${event.mac} was ${verb} at ${where}`);
+        break;
       }
       case 'port-gone':
         events.emit(event.type, `port ${event.port}`, 'its link vanished');
         this.parts.datapath.removePort(event.port);
-        return this.trigger();
+        this.trigger();
+        break;
       case 'port-error':
         log.warn({ port: event.port, reason: event.error }, 'the kernel refuses frames of a port');
-        return events.emit(event.type, `port ${event.port}`, event.error);
+        events.emit(event.type, `port ${event.port}`, event.error);
+        break;
       case 'peer-offload-disabled':
-        log.warn({ peer: event.peer, reason: event.reason }, 'UDP_SEGMENT is not used towards a peer any more');
+        log.warn(
+          { peer: event.peer, reason: event.reason },
+          'UDP_SEGMENT is not used towards a peer any more',
+        );
         events.emit(event.type, `peer ${event.peer}`, event.reason);
-        return this.trigger();
+        this.trigger();
+        break;
       case 'peer-too-big':
         events.emit(event.type, `peer ${event.peer}`, 'a datagram was larger than the path MTU');
-        return this.trigger();
+        this.trigger();
+        break;
       case 'stranger':
-        return events.emit(event.type, `address ${event.address}`, 'a datagram came from a stranger');
+        events.emit(event.type, `address ${event.address}`, 'a datagram came from a stranger');
+        break;
       case 'events-lost':
-        return events.emit(event.type, 'events', `${event.count} events of the datapath were lost`);
+        events.emit(event.type, 'events', `${event.count} events of the datapath were lost`);
+        break;
     }
   }
 
@@ -190,13 +201,16 @@ export class Reconciler {
     }
     this.knownNamespaces.set(this.parts.namespaces.ownCookie, null);
     // Of a port that was just removed only the datapath still knows where its link is.
-    for (const { cookie, netns } of state.ports.values()) if (!this.knownNamespaces.has(cookie)) this.knownNamespaces.set(cookie, netns);
+    for (const { cookie, netns } of state.ports.values())
+      if (!this.knownNamespaces.has(cookie)) this.knownNamespaces.set(cookie, netns);
     return { ...state, places, namespaces: this.scan(places) };
   }
 
   /** The links of all namespaces that have, or had, ports of ours. */
   private scan(places: ReadonlyMap<string, Place>): Map<string, Namespace> {
-    const inUse = new Set([...places.values()].flatMap((place) => (place.state === 'present' ? [place.cookie] : [])));
+    const inUse = new Set(
+      [...places.values()].flatMap((place) => (place.state === 'present' ? [place.cookie] : [])),
+    );
     const prefix = `weft:${this.parts.store.hostId}:`;
     const found = new Map<string, Namespace>();
     for (const [cookie, path] of this.knownNamespaces) {
@@ -223,7 +237,10 @@ export class Reconciler {
     for (const port of catalog.ports()) {
       const place = this.view.actual.places.get(port.id);
       if (port.netns === null || place?.state !== 'present' || place.cookie === port.netns.cookie) continue;
-      await store.put('port', port.id, { ...port, netns: { ...port.netns, cookie: place.cookie, bootId: proc.bootId() } });
+      await store.put('port', port.id, {
+        ...port,
+        netns: { ...port.netns, cookie: place.cookie, bootId: proc.bootId() },
+      });
     }
   }
 
@@ -261,4 +278,3 @@ export class Reconciler {
     }
   }
 }
-

@@ -25,7 +25,8 @@ export class PeerResolver {
     const numeric = parseAddress(address);
     if (numeric !== null) return { address: numeric, reason: null };
     const known = this.known.get(address);
-    if ((known === undefined || known.due <= this.now()) && !this.running.has(address)) void this.refresh(address);
+    if ((known === undefined || known.due <= this.now()) && !this.running.has(address))
+      void this.refresh(address);
     return known ?? { address: null, reason: 'the name is being resolved' };
   }
 
@@ -38,16 +39,20 @@ export class PeerResolver {
     this.running.add(name);
     const before = this.known.get(name);
     try {
-      const found = (await this.lookup(name)).flatMap((text) => parseAddress(text) ?? []).filter(isHostAddress);
+      const found = (await this.lookup(name))
+        .flatMap((text) => parseAddress(text) ?? [])
+        .filter(isHostAddress);
       // A name with several addresses keeps the one in use, whatever order the resolver gives.
-      const keeps = before?.address !== undefined && before.address !== null && found.includes(before.address);
+      const keeps =
+        before?.address !== undefined && before.address !== null && found.includes(before.address);
       const address = keeps ? before.address : found[0];
       if (address === undefined || address === null) throw new Error('it has no address');
       this.known.set(name, { address, reason: null, due: this.now() + resolveEvery });
     } catch (error) {
       const reason = `${name} does not resolve: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`;
       // A resolver that is down for a while must not cut a link that works.
-      const kept: Resolution = before?.address === undefined || before.address === null ? { address: null, reason } : before;
+      const kept: Resolution =
+        before?.address === undefined || before.address === null ? { address: null, reason } : before;
       this.known.set(name, { ...kept, due: this.now() + retryEvery });
     } finally {
       this.running.delete(name);

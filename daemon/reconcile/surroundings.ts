@@ -9,7 +9,9 @@ import type { PeerResolver } from './resolver.js';
 const anywhere = ['192.0.2.1', '2001:db8::1'];
 
 export function observeSurroundings(kernel: Kernel, resolver: PeerResolver, config: Config): Surroundings {
-  const own = kernel.links(null).flatMap(({ addresses }) => addresses.flatMap((text) => parseCidr(text)?.address ?? []));
+  const own = kernel
+    .links(null)
+    .flatMap(({ addresses }) => addresses.flatMap((text) => parseCidr(text)?.address ?? []));
   const ask = <T>(question: () => T): T | null => {
     try {
       return question();
@@ -21,7 +23,9 @@ export function observeSurroundings(kernel: Kernel, resolver: PeerResolver, conf
     const found = targets.flatMap((target) => ask(() => parseAddress(kernel.sourceAddress(target))) ?? []);
     return [...new Set(found)];
   };
-  const numericPeers = config.peers.flatMap(({ address }) => parseAddress(address) ?? []).filter((address) => !own.includes(address));
+  const numericPeers = config.peers
+    .flatMap(({ address }) => parseAddress(address) ?? [])
+    .filter((address) => !own.includes(address));
   const defaults = sources(anywhere);
   return {
     ownAddresses: new Set(own),

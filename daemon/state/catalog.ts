@@ -1,10 +1,18 @@
 /** All desired objects: those of the configuration file, which are read at each start, and those of the store. */
+
+import type { LoadedConfig } from '../config/load.js';
 import type { Config, NetworkConfig } from '../config/schema.js';
 import { WeftError } from '../errors.js';
 import { parsePeerAddress } from '../model/address.js';
 import { peerIdOf, vniOfName } from '../model/identity.js';
-import type { EntryRecord, FdbLimits, NetworkRecord, Owner, PeerRecord, PortRecord } from '../model/objects.js';
-import type { LoadedConfig } from '../config/load.js';
+import type {
+  EntryRecord,
+  FdbLimits,
+  NetworkRecord,
+  Owner,
+  PeerRecord,
+  PortRecord,
+} from '../model/objects.js';
 import type { Store } from './store.js';
 
 export class Catalog {
@@ -43,7 +51,10 @@ export class Catalog {
   }
 
   peers(): PeerRecord[] {
-    return [...this.filePeers.values(), ...this.store.list('peer').filter(({ id }) => !this.filePeers.has(id))];
+    return [
+      ...this.filePeers.values(),
+      ...this.store.list('peer').filter(({ id }) => !this.filePeers.has(id)),
+    ];
   }
 
   /** Networks of the store that give way to the file: the same name or the same VNI. */
@@ -90,7 +101,9 @@ export class Catalog {
     const found = this.peers().find(
       (peer) =>
         peer.id === ref ||
-        (parsed !== null && peer.address === parsed.address && (parsed.port === null || parsed.port === peer.port)),
+        (parsed !== null &&
+          peer.address === parsed.address &&
+          (parsed.port === null || parsed.port === peer.port)),
     );
     if (found === undefined) throw new WeftError('WEFT_PEER_NOT_FOUND', { name: ref });
     return found;

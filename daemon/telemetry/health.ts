@@ -39,7 +39,10 @@ export class HealthMonitor {
     this.sample();
     const stalled = this.now() - this.movedAt;
     if (stalled > longestRound) {
-      return { status: 'failing', reasons: [`the datapath has stood still for ${Math.round(stalled / 1000)} s`] };
+      return {
+        status: 'failing',
+        reasons: [`the datapath has stood still for ${Math.round(stalled / 1000)} s`],
+      };
     }
     const reasons = this.findings()
       .filter(({ severity }) => severity !== 'info')

@@ -16,20 +16,29 @@ export class LmdbStore implements Store {
   static async open(directory: string): Promise<LmdbStore> {
     try {
       // Without overlappingSync a write resolves only after fsync; with it (the default) it would resolve before.
-      const root = open({ path: join(directory, 'state'), encoding: 'json', overlappingSync: false, maxDbs: 8 });
+      const root = open({
+        path: join(directory, 'state'),
+        encoding: 'json',
+        overlappingSync: false,
+        maxDbs: 8,
+      });
       const meta = root.openDB<string | number, string>({ name: 'meta', encoding: 'json' });
       const version = meta.get('schema') ?? schemaVersion;
       if (version !== schemaVersion) {
         await root.close();
-        throw new Error(`it was written by another version of weft (schema ${version}, this one knows ${schemaVersion})`);
+        throw new Error(
+          `it was written by another version of weft (schema ${version}, this one knows ${schemaVersion})`,
+        );
       }
       const hostId = meta.get('host') ?? randomUUID();
       await root.transaction(() => {
         meta.put('schema', schemaVersion);
         meta.put('host', hostId);
       });
-      const databases = new Map(kinds.map((kind) => [kind, root.openDB<unknown, string>({ name: kind, encoding: 'json' })]));
-      for (const database of databases.values()) for (const _ of database.getRange()) continue;
+      const databases = new Map(
+        kinds.map((kind) => [kind, root.openDB<unknown, string>({ name: kind, encoding: 'json' })]),
+      );
+      for (const database of databases.values()) for (const _ of database.getRange());
       return new LmdbStore(root, databases, String(hostId));
     } catch (cause) {
       const reason = (cause as Error).message;

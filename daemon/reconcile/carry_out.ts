@@ -42,33 +42,45 @@ export class Carrier {
   private carryOut(step: Step, offloads: TapOffloads): void {
     switch (step.do) {
       case 'detach-port':
-        return this.datapath.removePort(step.id);
+        this.datapath.removePort(step.id);
+        break;
       case 'expire-port':
-        return this.expirePort(step.id, step.reason);
+        this.expirePort(step.id, step.reason);
+        break;
       case 'undeclare':
-        return this.datapath.undeclare(step);
+        this.datapath.undeclare(step);
+        break;
       case 'remove-peer':
-        return this.datapath.removePeer(step.id);
+        this.datapath.removePeer(step.id);
+        break;
       case 'remove-network':
-        return this.datapath.removeNetwork(step.name);
+        this.datapath.removeNetwork(step.name);
+        break;
       case 'set-underlay':
         this.lockVtepPorts(step.options.ports);
-        return this.datapath.setUnderlay(step.options);
+        this.datapath.setUnderlay(step.options);
+        break;
       case 'put-network':
-        return this.datapath.putNetwork(step.name, step.options);
+        this.datapath.putNetwork(step.name, step.options);
+        break;
       case 'put-peer':
-        return this.datapath.putPeer(step.id, step.options);
+        this.datapath.putPeer(step.id, step.options);
+        break;
       case 'delete-link':
         this.kernel.linkDelete(step.netns, step.ifname, step.alias);
-        return;
+        break;
       case 'create-tap':
-        return this.createTap(step.port, step.netns, step.cookie, offloads);
+        this.createTap(step.port, step.netns, step.cookie, offloads);
+        break;
       case 'reattach-tap':
-        return this.reattachTap(step.port, step.netns, step.cookie, step.ifname, offloads);
+        this.reattachTap(step.port, step.netns, step.cookie, step.ifname, offloads);
+        break;
       case 'set-mtu':
-        return this.kernel.linkSet(step.netns, step.ifname, { mtu: step.mtu });
+        this.kernel.linkSet(step.netns, step.ifname, { mtu: step.mtu });
+        break;
       case 'declare':
-        return this.datapath.declare(step.entry);
+        this.datapath.declare(step.entry);
+        break;
     }
   }
 
@@ -76,14 +88,25 @@ export class Carrier {
   private lockVtepPorts(ports: readonly number[]): void {
     for (const port of ports) {
       if (this.lockedPorts.has(port)) continue;
-      if (!this.kernel.lock(`vtep-${port}`)) throw new WeftError('WEFT_VTEP_PORT_TAKEN', { port, holder: 'another weftd' });
+      if (!this.kernel.lock(`vtep-${port}`))
+        throw new WeftError('WEFT_VTEP_PORT_TAKEN', { port, holder: 'another weftd' });
       this.lockedPorts.add(port);
     }
   }
 
   private createTap(port: DesiredPort, netns: NetnsPath, cookie: string, offloads: TapOffloads): void {
     const { ifname, mac, mtu, addresses, alias } = port;
-    const tap = this.kernel.tapCreate({ netns, ifname, mac, mtu, addresses, alias, queues, gsoMaxSize, ...offloads });
+    const tap = this.kernel.tapCreate({
+      netns,
+      ifname,
+      mac,
+      mtu,
+      addresses,
+      alias,
+      queues,
+      gsoMaxSize,
+      ...offloads,
+    });
     try {
       this.attach(port, tap, netns, cookie, false);
     } catch (error) {
@@ -92,7 +115,13 @@ export class Carrier {
     }
   }
 
-  private reattachTap(port: DesiredPort, netns: NetnsPath, cookie: string, ifname: string, offloads: TapOffloads): void {
+  private reattachTap(
+    port: DesiredPort,
+    netns: NetnsPath,
+    cookie: string,
+    ifname: string,
+    offloads: TapOffloads,
+  ): void {
     const tap = this.kernel.tapReattach({ netns, ifname, alias: port.alias, queues, ...offloads });
     this.attach(port, tap, netns, cookie, netns !== null);
     this.kernel.linkSet(netns, ifname, { mtu: port.mtu, gsoMaxSize });
@@ -106,10 +135,15 @@ export class Carrier {
 /** What the user is told about a step that failed. */
 export function explain(step: Step, error: unknown): WeftError {
   if (error instanceof WeftError) return error;
-  if (!isNativeError(error)) return new WeftError('WEFT_INTERNAL', { reason: (error as Error).message }, { cause: error });
+  if (!isNativeError(error))
+    return new WeftError('WEFT_INTERNAL', { reason: (error as Error).message }, { cause: error });
   const options = { cause: error };
   if (error.code === 'EADDRINUSE' && step.do === 'set-underlay') {
-    return new WeftError('WEFT_VTEP_PORT_TAKEN', { port: step.options.ports.join(' or '), holder: 'another program' }, options);
+    return new WeftError(
+      'WEFT_VTEP_PORT_TAKEN',
+      { port: step.options.ports.join(' or '), holder: 'another program' },
+      options,
+    );
   }
   if (error.code === 'EPERM' || error.code === 'EACCES') {
     return new WeftError('WEFT_PERMISSION', { action: `${error.syscall} (${error.code})` }, options);
@@ -118,5 +152,9 @@ export function explain(step: Step, error: unknown): WeftError {
     const netns = step.netns === null ? 'the namespace of weftd' : `namespace ${step.netns}`;
     return new WeftError('WEFT_LINK_EXISTS', { ifname: step.port.ifname, netns }, options);
   }
-  return new WeftError('WEFT_KERNEL', { action: error.syscall, reason: error.message || error.code }, options);
+  return new WeftError(
+    'WEFT_KERNEL',
+    { action: error.syscall, reason: error.message || error.code },
+    options,
+  );
 }

@@ -21,7 +21,11 @@ export function lockDirectory(directory: string, processes: Processes, pid = pro
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     writeFileSync(mine, content, { mode: 0o600 });
   } catch (cause) {
-    throw new WeftError('WEFT_STATE_UNUSABLE', { dir: directory, reason: (cause as Error).message }, { cause });
+    throw new WeftError(
+      'WEFT_STATE_UNUSABLE',
+      { dir: directory, reason: (cause as Error).message },
+      { cause },
+    );
   }
   try {
     for (let attempt = 0; ; attempt++) {
@@ -33,7 +37,11 @@ export function lockDirectory(directory: string, processes: Processes, pid = pro
         };
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code !== 'EEXIST' || attempt > 10) {
-          throw new WeftError('WEFT_STATE_UNUSABLE', { dir: directory, reason: (cause as Error).message }, { cause });
+          throw new WeftError(
+            'WEFT_STATE_UNUSABLE',
+            { dir: directory, reason: (cause as Error).message },
+            { cause },
+          );
         }
         removeStale(directory, file, pid, processes);
       }

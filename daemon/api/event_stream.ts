@@ -10,7 +10,10 @@ const mostFollowers = 64;
 
 export function streamEvents(c: Context, events: EventBus): Response {
   if (events.followers >= mostFollowers) {
-    throw new WeftError('WEFT_INVALID', { field: 'events', reason: `${mostFollowers} clients follow already` });
+    throw new WeftError('WEFT_INVALID', {
+      field: 'events',
+      reason: `${mostFollowers} clients follow already`,
+    });
   }
   const queue = events.follow();
   c.header('Content-Type', 'application/x-ndjson');
@@ -25,7 +28,9 @@ export function streamEvents(c: Context, events: EventBus): Response {
       await out.write('\n');
       while (!gone && !out.closed) {
         const batch = await queue.take(heartbeat);
-        await out.write(batch.length === 0 ? '\n' : batch.map((event) => `${JSON.stringify(event)}\n`).join(''));
+        await out.write(
+          batch.length === 0 ? '\n' : batch.map((event) => `${JSON.stringify(event)}\n`).join(''),
+        );
       }
     } finally {
       queue.close();

@@ -1,0 +1,279 @@
+/** The daemon from the socket to the datapath, with a fake of the addon. */
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { Client } from 'undici';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Network, Peer, Port, Status } from './api/schema.js';
+import { loadConfig } from './config/load.js';
+import { type Daemon, type DaemonOptions, startDaemon } from './daemon.js';
+import { FakeNative } from './datapath/fake_native.js';
+import { WeftError } from './errors.js';
+import type { Proc } from './reconcile/proc.js';
+import { LmdbStore } from './state/lmdb_store.js';
+
+interface Answer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  body: any;
+}
+
+const hostConfig = `
+metrics: { listen: off }
+peers: [10.99.0.1, 10.99.0.2]
+networks:
+  blue: { vni: 42, subnets: [10.42.0.0/24] }
+`;
+
+describe('weftd on a fake kernel', () => {
+  let dir: string;
+  let options: DaemonOptions;
+  let native: FakeNative;
+  let daemon: Daemon | null = null;
+  const startTimes = new Map<number, string>([[process.pid, '77']]);
+  const proc: Proc = { bootId: () => 'boot-1', startTime: (pid) => startTimes.get(pid) ?? null };
+
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'weft-daemon-'));
+    options = {
+      configFile: join(dir, 'weft.yaml'),
+      configMayBeAbsent: true,
+      stateDir: join(dir, 'state'),
+      socket: join(dir, 'w.sock'),
+    };
+    writeFileSync(options.configFile, hostConfig);
+    native = new FakeNative();
+    native.makeNamespace('/run/netns/one', '/proc/1000/root/run/netns/one');
+  });
+
+  afterEach(async () => {
+    await daemon?.stop();
+    daemon = null;
+    rmSync(dir, { recursive: true });
+  });
+
+  async function start(from = native): Promise<void> {
+    daemon = await startDaemon(options, loadConfig(options.configFile, true), {
+      native: from,
+      proc,
+      lookup: async () => [],
+      log: pino({ level: 'silent' }),
+      version: '1.2.3',
+      openStore: (directory) => LmdbStore.open(directory),
+    });
+  }
+
+  async function call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
+    const client = new Client('http://localhost', { socketPath: options.socket });
+    try {
+      const text = body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body);
+      const answer = await client.request({
+        method,
+        path,
+        body: text,
+        headers: { 'content-type': 'application/json' },
+      });
+      const received = await answer.body.text();
+      return { status: answer.statusCode, body: received === '' ? null : JSON.parse(received) };
+    } finally {
+      await client.destroy();
+    }
+  }
+
+  it('programs what the file says, and leaves the own address out', async () => {
+    await start();
+    expect([...native.engine.networks.values()].map(({ vni, mtu }) => [vni, mtu])).toEqual([[42, 1450]]);
+    expect([...native.engine.peers.values()].map(({ address }) => address)).toEqual(['10.99.0.2']);
+    const peers: Peer[] = (await call('GET', '/v1/peers')).body;
+    expect(peers.map(({ address, state }) => [address, state])).toEqual([
+      ['10.99.0.1', 'self'],
+      ['10.99.0.2', 'silent'],
+    ]);
+    expect(native.notified).toContain('READY=1');
+    expect(statSync(options.socket).mode & 0o777).toBe(0o660);
+  });
+
+  it('adds, shows and removes a port', async () => {
+    await start();
+    const created = await call('POST', '/v1/ports', {
+      network: 'blue',
+      netns: 'one',
+      name: 'web',
+      addresses: ['10.42.0.2/24'],
+    });
+    expect(created.status).toBe(201);
+    const port: Port = created.body;
+    expect(port).toMatchObject({
+      ifname: 'eth0',
+      netns: 'one',
+      state: 'up',
+      mtu: 1450,
+      owner: { kind: 'api' },
+    });
+    const links = native.links('/run/netns/one');
+    expect(links.map(({ ifname, mac }) => [ifname, mac])).toEqual([['eth0', port.mac]]);
+    for (const ref of [port.id, 'web', 'eth0', 'eth0@one']) {
+      expect((await call('GET', `/v1/ports/${encodeURIComponent(ref)}`)).body.id).toBe(port.id);
+    }
+    expect((await call('DELETE', '/v1/ports/web')).status).toBe(204);
+    expect(native.links('/run/netns/one')).toEqual([]);
+    expect(native.openFds.size).toBe(0);
+    expect((await call('GET', '/v1/ports/web')).status).toBe(404);
+  });
+
+  it('leaves nothing of a port whose link cannot be made', async () => {
+    await start();
+    native.namespaces.get('/run/netns/one')?.links.push(native.makeLink('eth0'));
+    const refused = await call('POST', '/v1/ports', { network: 'blue', netns: 'one' });
+    expect([refused.status, refused.body.code]).toEqual([409, 'WEFT_LINK_EXISTS']);
+    expect((await call('GET', '/v1/ports')).body).toEqual([]);
+    expect(((await call('GET', '/v1/status')).body as Status).findings).toEqual([]);
+  });
+
+  it('keeps a port over a restart, and takes its TAP up again', async () => {
+    await start();
+    const before: Port = (await call('POST', '/v1/ports', { network: 'blue', netns: 'one' })).body;
+    await call('POST', '/v1/fdb', { network: 'blue', mac: '02:00:00:00:00:07', port: before.id });
+    const host = ((await call('GET', '/v1/status')).body as Status).host.id;
+    await daemon?.stop();
+    native.locks.clear();
+    await start();
+    expect((await call('GET', '/v1/ports')).body).toEqual([before]);
+    expect(((await call('GET', '/v1/status')).body as Status).host.id).toBe(host);
+    expect(native.engine.calls.filter((one) => one === 'addPort')).toHaveLength(1);
+    expect(native.links('/run/netns/one')).toHaveLength(1);
+    const fdb = (await call('GET', '/v1/fdb?network=blue')).body;
+    expect(fdb).toMatchObject([
+      { mac: '02:00:00:00:00:07', type: 'static', where: before.id, label: 'eth0@one' },
+    ]);
+  });
+
+  it('lets an object be removed only where it comes from', async () => {
+    await start();
+    for (const path of ['/v1/networks/blue', '/v1/peers/10.99.0.2']) {
+      const refused = await call('DELETE', path);
+      expect([refused.status, refused.body.code]).toEqual([409, 'WEFT_NOT_OWNER']);
+      expect(refused.body.remedy).toContain('weft reload');
+    }
+  });
+
+  it('creates networks, refuses clashes, and removes with force only', async () => {
+    await start();
+    expect((await call('POST', '/v1/networks', { name: 'red', vni: 42 })).body.code).toBe('WEFT_VNI_IN_USE');
+    expect((await call('POST', '/v1/networks', { name: 'blue' })).body.code).toBe('WEFT_NETWORK_EXISTS');
+    const red: Network = (
+      await call('POST', '/v1/networks', { name: '10.9.0.0/24', subnets: ['10.9.0.0/24'] })
+    ).body;
+    expect(red.vni).toBeGreaterThanOrEqual(4096);
+    await call('POST', '/v1/ports', { network: '10.9.0.0/24', netns: 'one' });
+    expect((await call('DELETE', '/v1/networks/10.9.0.0%2F24')).body.code).toBe('WEFT_NETWORK_HAS_PORTS');
+    expect((await call('DELETE', '/v1/networks/10.9.0.0%2F24?force=true')).status).toBe(204);
+    expect(native.links('/run/netns/one')).toEqual([]);
+  });
+
+  it('refuses what it cannot read, with a field and a reason', async () => {
+    await start();
+    for (const body of [
+      '{',
+      '[]',
+      '{"network":1}',
+      '{"network":"blue","x":1}',
+      '',
+      { network: 'blue', ifname: 'a/b' },
+    ]) {
+      const { status, body: error } = await call('POST', '/v1/ports', body);
+      expect([body, status, error.code]).toEqual([body, 400, 'WEFT_INVALID']);
+    }
+    const large = await call('POST', '/v1/ports', JSON.stringify({ network: 'x'.repeat(300_000) }));
+    expect([large.status, large.body.code]).toEqual([413, 'WEFT_TOO_LARGE']);
+    expect((await call('GET', '/v1/nothing')).body.code).toBe('WEFT_NO_SUCH_ROUTE');
+    expect((await call('GET', '/v1/fdb?limit=x')).status).toBe(400);
+    expect((await call('GET', '/v1/health')).body.status).toBe('ok');
+  });
+
+  it('serves its OpenAPI description with every route', async () => {
+    await start();
+    const { body } = await call('GET', '/v1/openapi.json');
+    expect(Object.keys(body.paths).sort()).toEqual(
+      [
+        '/v1/drops',
+        '/v1/events',
+        '/v1/fdb',
+        '/v1/fdb/flush',
+        '/v1/health',
+        '/v1/networks',
+        '/v1/networks/{name}',
+        '/v1/peers',
+        '/v1/peers/{ref}',
+        '/v1/ports',
+        '/v1/ports/{ref}',
+        '/v1/reload',
+        '/v1/status',
+        '/v1/version',
+      ].sort(),
+    );
+  });
+
+  it('applies a reload without touching what did not change, and refuses a bad file', async () => {
+    await start();
+    await call('POST', '/v1/ports', { network: 'blue', netns: 'one' });
+    const { engine } = native;
+    engine.calls.length = 0;
+    writeFileSync(options.configFile, hostConfig.replace('10.99.0.2]', '10.99.0.2, 10.99.0.3]'));
+    expect((await call('POST', '/v1/reload')).body).toEqual({ changed: ['peer 10.99.0.3 was added'] });
+    expect(engine.calls).toEqual(['addPeer 10.99.0.3']);
+
+    writeFileSync(options.configFile, 'networks: { blue: { vni: many } }');
+    const refused = await call('POST', '/v1/reload');
+    expect([refused.status, refused.body.code]).toEqual([400, 'WEFT_CONFIG']);
+    expect(refused.body.message).toContain('weft.yaml:1:21: networks.blue.vni: expected a VNI');
+
+    writeFileSync(options.configFile, 'metrics: { listen: off }');
+    expect((await call('POST', '/v1/reload')).body.message).toContain('still has 1 port(s)');
+    expect(engine.calls).toEqual(['addPeer 10.99.0.3']);
+  });
+
+  it('streams events as lines', async () => {
+    await start();
+    const client = new Client('http://localhost', { socketPath: options.socket });
+    const { body } = await client.request({ method: 'GET', path: '/v1/events' });
+    const lines = body[Symbol.asyncIterator]();
+    await lines.next();
+    await call('POST', '/v1/networks', { name: 'red' });
+    const { value } = await lines.next();
+    expect(JSON.parse(String(value).trim())).toMatchObject({
+      type: 'network-created',
+      object: 'network red',
+    });
+    await client.destroy();
+  });
+
+  it.each([
+    ['WEFT_KERNEL_TOO_OLD', () => Object.assign(native.probed, { kernel: '5.10.0-21' })],
+    ['WEFT_NO_TUN', () => Object.assign(native.probed, { tun: false, tunError: 'ENOENT' })],
+    ['WEFT_PERMISSION', () => Object.assign(native.probed, { capNetAdmin: false })],
+    ['WEFT_VTEP_PORT_TAKEN', () => native.locks.add('vtep-4789')],
+  ])('refuses to start with %s and leaves nothing behind', async (code, prepare) => {
+    prepare();
+    const refused = await start().then(
+      () => null,
+      (error: unknown) => error,
+    );
+    expect(refused).toBeInstanceOf(WeftError);
+    expect((refused as WeftError).code).toBe(code);
+    expect(statSync(options.socket, { throwIfNoEntry: false })).toBeUndefined();
+    expect(statSync(join(options.stateDir, 'weftd.pid'), { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  it('refuses a socket and a state directory that another one uses, and replaces a stale socket', async () => {
+    await start();
+    const second = new FakeNative();
+    await expect(start(second)).rejects.toMatchObject({ code: 'WEFT_STATE_LOCKED' });
+    const first = { ...options };
+    options.stateDir = join(dir, 'other');
+    await expect(start(second)).rejects.toMatchObject({ code: 'WEFT_SOCKET_TAKEN' });
+    expect((await call('GET', '/v1/version')).status).toBe(200);
+    options = first;
+  });
+});

@@ -1,0 +1,184 @@
+/**
+ * Builds the parts and wires them. Read it to know the program: what depends on what, and in which order things start and stop.
+ * Until {@link startDaemon} returns, a failure undoes what was made.
+ */
+import type { Logger } from 'pino';
+import { createApp } from './api/app.js';
+import { ApiServer, callerFinder } from './api/server.js';
+import { type Identity, Views } from './api/views.js';
+import { type LoadedConfig, loadConfig } from './config/load.js';
+import { Datapath } from './datapath/datapath.js';
+import type { Native } from './datapath/native.js';
+import { EntryIntent } from './intent/entries.js';
+import { Mutex } from './intent/mutex.js';
+import { NetworkIntent } from './intent/networks.js';
+import type { IntentParts } from './intent/parts.js';
+import { PeerIntent } from './intent/peers.js';
+import { PortIntent } from './intent/ports.js';
+import { ReloadIntent } from './intent/reload.js';
+import { Namespaces } from './reconcile/netns.js';
+import type { Proc } from './reconcile/proc.js';
+import { Reconciler } from './reconcile/reconciler.js';
+import { type Lookup, PeerResolver } from './reconcile/resolver.js';
+import { checkRequirements } from './requirements.js';
+import { Catalog } from './state/catalog.js';
+import { lockDirectory } from './state/directory_lock.js';
+import type { Store } from './state/store.js';
+import { EventBus } from './telemetry/events.js';
+import { HealthMonitor } from './telemetry/health.js';
+import { Metrics } from './telemetry/metrics.js';
+import { MetricsServer } from './telemetry/metrics_server.js';
+
+export interface DaemonOptions {
+  configFile: string;
+  /** The default file need not exist; one that was named must. */
+  configMayBeAbsent: boolean;
+  stateDir: string;
+  socket: string;
+}
+
+/** What the daemon takes from its surroundings; tests pass fakes. */
+export interface Surroundings {
+  native: Native;
+  proc: Proc;
+  lookup: Lookup;
+  log: Logger;
+  version: string;
+  openStore(directory: string): Promise<Store>;
+}
+
+export interface Daemon {
+  reload(): Promise<string[]>;
+  /** Stops cleanly. TAPs stay, so that containers keep their interface. */
+  stop(): Promise<void>;
+}
+
+export async function startDaemon(
+  options: DaemonOptions,
+  loaded: LoadedConfig,
+  around: Surroundings,
+): Promise<Daemon> {
+  const undo: (() => void | Promise<void>)[] = [];
+  try {
+    return await start(options, loaded, around, undo);
+  } catch (error) {
+    await unwind(undo);
+    throw error;
+  }
+}
+
+async function unwind(undo: (() => void | Promise<void>)[]): Promise<void> {
+  for (const step of undo.splice(0).reverse()) await step();
+}
+
+async function start(
+  options: DaemonOptions,
+  loaded: LoadedConfig,
+  { native, proc, lookup, log, version, openStore }: Surroundings,
+  undo: (() => void | Promise<void>)[],
+): Promise<Daemon> {
+  const probe = native.probe();
+  checkRequirements(probe);
+  const { config } = loaded;
+
+  undo.push(lockDirectory(options.stateDir, proc));
+  const store = await openStore(options.stateDir);
+  undo.push(() => store.close());
+
+  const events = new EventBus();
+  const catalog = new Catalog(store, loaded);
+  const mergeUdp = probe.uso && config.underlay.offloads.uso === 'auto';
+  const datapath: Datapath = new Datapath(native, mergeUdp, () => reconciler.handleEvents());
+  const namespaces = new Namespaces(native, proc);
+  const resolver: PeerResolver = new PeerResolver(lookup, () => reconciler.trigger());
+  const reconciler: Reconciler = new Reconciler({
+    store,
+    catalog,
+    datapath,
+    kernel: native,
+    namespaces,
+    proc,
+    resolver,
+    events,
+    log,
+  });
+  const health = new HealthMonitor(
+    () => datapath.counters().rounds,
+    () => reconciler.findings,
+  );
+
+  const intent: IntentParts = { store, catalog, reconciler, namespaces, events, mutex: new Mutex() };
+  const reload = new ReloadIntent(
+    intent,
+    () => loadConfig(options.configFile, options.configMayBeAbsent),
+    ({ config: { log: now } }) => {
+      log.level = now.level;
+    },
+  );
+  const startedAt = new Date().toISOString();
+  const identity: Identity = {
+    version,
+    nativeVersion: native.version,
+    hostId: store.hostId,
+    pid: process.pid,
+    startedAt,
+    probe,
+  };
+  let openApi = (): void => undefined;
+  const ready = new Promise<void>((resolve) => {
+    openApi = resolve;
+  });
+  const app = createApp({
+    views: new Views(catalog, reconciler, datapath, identity),
+    catalog,
+    networks: new NetworkIntent(intent),
+    ports: new PortIntent(intent),
+    peers: new PeerIntent(intent),
+    entries: new EntryIntent(intent, datapath),
+    reload,
+    events,
+    health,
+    identity,
+    log,
+    callerOf: callerFinder(native),
+    ready,
+  });
+
+  // All that can be refused comes before the first TAP is touched.
+  undo.push(() => datapath.stop());
+  datapath.start();
+  reconciler.openUnderlay();
+  const api = new ApiServer(app, options.socket);
+  await api.listen();
+  undo.push(() => api.close());
+  if (config.metrics.listen !== 'off') {
+    const metrics = new Metrics({ datapath, catalog, findings: () => reconciler.findings, version });
+    const server = new MetricsServer(metrics.registry, health);
+    await server.listen(config.metrics.listen);
+    undo.push(() => server.close());
+  }
+
+  undo.push(() => reconciler.stop());
+  await reconciler.settle();
+  reconciler.start();
+  health.start();
+  undo.push(() => health.stop());
+  openApi();
+  native.notify('READY=1');
+  log.info({ version, host: store.hostId, socket: options.socket, config: loaded.file }, 'weftd is ready');
+
+  return {
+    reload: async () => {
+      native.notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+      try {
+        return await reload.reload();
+      } finally {
+        native.notify('READY=1');
+      }
+    },
+    stop: async () => {
+      native.notify('STOPPING=1');
+      await unwind(undo);
+    },
+  };
+}

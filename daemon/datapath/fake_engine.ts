@@ -1,0 +1,204 @@
+/** An engine that forwards nothing but keeps the books, and complains where the real one would. For tests. */
+import type {
+  Counters,
+  Engine,
+  EngineEvent,
+  EngineOptions,
+  FdbEntry,
+  NativeError,
+  NetworkOptions,
+  PeerOptions,
+  PortOptions,
+  UnderlayOptions,
+  Where,
+} from './native.js';
+
+export function refuse(code: string, syscall: string): NativeError {
+  return Object.assign(new Error(`${syscall}: ${code}`), { code, syscall });
+}
+
+export class FakeEngine implements Engine {
+  /** Every call that changes something, as text. */
+  readonly calls: string[] = [];
+  readonly networks = new Map<number, NetworkOptions>();
+  readonly ports = new Map<number, PortOptions>();
+  readonly peers = new Map<number, PeerOptions>();
+  entries: FdbEntry[] = [];
+  underlay: UnderlayOptions | null = null;
+  running = false;
+  rounds = 0;
+  /** UDP ports that another program has. */
+  readonly taken = new Set<number>();
+  private readonly events: EngineEvent[] = [];
+  private nextHandle = 1;
+
+  constructor(
+    readonly options: EngineOptions,
+    private readonly closeFd: (fd: number) => void,
+    private readonly dropCount: number,
+  ) {}
+
+  raise(event: EngineEvent): void {
+    this.events.push(event);
+    this.options.onEvents();
+  }
+
+  start(): void {
+    this.running = true;
+  }
+
+  stop(): void {
+    this.running = false;
+    for (const handle of [...this.ports.keys()]) this.closePort(handle);
+  }
+
+  setUnderlay(options: UnderlayOptions): void {
+    this.calls.push('setUnderlay');
+    if (options.ports.some((port) => this.taken.has(port))) throw refuse('EADDRINUSE', 'bind');
+    this.underlay = options;
+  }
+
+  addNetwork(options: NetworkOptions): number {
+    this.calls.push(`addNetwork ${options.vni}`);
+    if ([...this.networks.values()].some(({ vni }) => vni === options.vni))
+      throw refuse('EEXIST', 'addNetwork');
+    return this.add(this.networks, options);
+  }
+
+  updateNetwork(handle: number, options: NetworkOptions): void {
+    this.calls.push(`updateNetwork ${options.vni}`);
+    need(this.networks, handle);
+    this.networks.set(handle, options);
+  }
+
+  removeNetwork(handle: number): void {
+    this.calls.push('removeNetwork');
+    need(this.networks, handle);
+    if ([...this.ports.values()].some(({ network }) => network === handle))
+      throw refuse('EBUSY', 'removeNetwork');
+    this.networks.delete(handle);
+    this.entries = this.entries.filter(({ network }) => network !== handle);
+  }
+
+  addPort(options: PortOptions): number {
+    this.calls.push('addPort');
+    need(this.networks, options.network);
+    return this.add(this.ports, options);
+  }
+
+  removePort(handle: number): void {
+    this.calls.push('removePort');
+    this.closePort(handle);
+    this.entries = this.entries.filter(({ where }) => !('port' in where) || where.port !== handle);
+  }
+
+  addPeer(options: PeerOptions): number {
+    this.calls.push(`addPeer ${options.address}`);
+    if ([...this.peers.values()].some(({ address }) => address === options.address))
+      throw refuse('EEXIST', 'addPeer');
+    return this.add(this.peers, options);
+  }
+
+  updatePeer(handle: number, options: PeerOptions): void {
+    this.calls.push(`updatePeer ${options.address}`);
+    need(this.peers, handle);
+    this.peers.set(handle, options);
+  }
+
+  removePeer(handle: number): void {
+    this.calls.push('removePeer');
+    need(this.peers, handle);
+    this.peers.delete(handle);
+    this.entries = this.entries.filter(({ where }) => !('peer' in where) || where.peer !== handle);
+  }
+
+  fdbAdd(network: number, mac: string, where: Where): void {
+    this.calls.push(`fdbAdd ${mac}`);
+    need(this.networks, network);
+    if ('port' in where) need(this.ports, where.port);
+    else need(this.peers, where.peer);
+    this.fdbRemove(network, mac);
+    this.entries.push({ network, mac, where, declared: true, frozen: false, idle: 0 });
+  }
+
+  fdbRemove(network: number, mac: string): boolean {
+    const before = this.entries.length;
+    this.entries = this.entries.filter((entry) => entry.network !== network || entry.mac !== mac);
+    return this.entries.length < before;
+  }
+
+  fdbFlush(network?: number): void {
+    this.entries = this.entries.filter(
+      (entry) => entry.declared || (network !== undefined && entry.network !== network),
+    );
+  }
+
+  fdbDump(network: number | null, limit: number): FdbEntry[] {
+    return this.entries.filter((entry) => network === null || entry.network === network).slice(0, limit);
+  }
+
+  counters(): Counters {
+    const zero = {
+      rxFrames: 0,
+      rxBytes: 0,
+      rxSuperFrames: 0,
+      txFrames: 0,
+      txBytes: 0,
+      txSuperFrames: 0,
+      rxDropped: 0,
+      txDropped: 0,
+    };
+    const count = (network: number, declared: boolean) =>
+      this.entries.filter((entry) => entry.network === network && entry.declared === declared).length;
+    return {
+      received: 0,
+      unicast: 0,
+      flooded: 0,
+      consumed: 0,
+      queued: 0,
+      sent: 0,
+      dropped: new Array<number>(this.dropCount).fill(0),
+      ports: [...this.ports.keys()].map((handle) => ({ handle, ...zero })),
+      peers: [...this.peers.keys()].map((handle) => ({ handle, ...zero, offloadDisabled: null, idle: null })),
+      networks: [...this.networks.keys()].map((handle) => ({
+        handle,
+        learned: count(handle, false),
+        declared: count(handle, true),
+      })),
+      fdb: {
+        learned: 0,
+        moved: 0,
+        expired: 0,
+        evicted: 0,
+        flushed: 0,
+        frozen: 0,
+        refusedPort: 0,
+        refusedNetwork: 0,
+        memoryBytes: 0,
+      },
+      rounds: this.running ? ++this.rounds : this.rounds,
+      underlayOverflow: 0,
+    };
+  }
+
+  takeEvents(): EngineEvent[] {
+    return this.events.splice(0);
+  }
+
+  private add<T>(to: Map<number, T>, value: T): number {
+    const handle = this.nextHandle++;
+    to.set(handle, value);
+    return handle;
+  }
+
+  private closePort(handle: number): void {
+    for (const fd of need(this.ports, handle).fds) this.closeFd(fd);
+    this.ports.delete(handle);
+  }
+}
+
+function need<T>(from: ReadonlyMap<number, T>, handle: number): T {
+  const value = from.get(handle);
+  if (value === undefined) throw refuse('ENOENT', 'handle');
+  return value;
+}

@@ -1,0 +1,212 @@
+/** The addon without a kernel: namespaces, links and locks as plain objects. For tests. */
+import { FakeEngine, refuse } from './fake_engine.js';
+import type {
+  DropReason,
+  Engine,
+  EngineOptions,
+  Link,
+  Native,
+  NetnsInfo,
+  NetnsPath,
+  Probe,
+  RawDevice,
+  TapCreateOptions,
+  TapResult,
+} from './native.js';
+
+export interface FakeNamespace {
+  cookie: string;
+  links: Link[];
+}
+
+const fakeDrops: readonly DropReason[] = [
+  {
+    name: 'runt',
+    fault: 'guest',
+    stage: 'ingress',
+    sentence: 'The frame is shorter than an Ethernet header.',
+  },
+  { name: 'port_full', fault: 'guest', stage: 'egress', sentence: "The port's receive queue is full." },
+];
+
+export class FakeNative implements Native {
+  readonly version = '0.0.0-fake';
+  readonly drops = fakeDrops;
+  readonly Engine: typeof Engine;
+  readonly engines: FakeEngine[] = [];
+  readonly own: FakeNamespace;
+  /** nsfs paths and what they lead to; several paths may lead to one. */
+  readonly namespaces = new Map<string, FakeNamespace>();
+  readonly locks = new Set<string>();
+  readonly openFds = new Map<number, Link>();
+  readonly notified: string[] = [];
+  readonly pathMtus = new Map<string, number>();
+  /** Calls that fail, by name. */
+  readonly failures = new Map<keyof Native, Error>();
+  caller = { pid: 1000, uid: 0, gid: 0 };
+  probed: Probe = {
+    kernel: '6.1.0',
+    tun: true,
+    tunError: null,
+    tso: true,
+    uso: false,
+    udpGso: true,
+    udpGro: true,
+    capNetAdmin: true,
+    capSysAdmin: true,
+  };
+  private nextCookie = 1;
+  private nextFd = 100;
+  private nextIfindex = 1;
+
+  constructor() {
+    this.own = this.makeNamespace();
+    this.own.links.push(
+      this.makeLink('lo', ['127.0.0.1/8', '::1/128']),
+      this.makeLink('eth0', ['10.99.0.1/24']),
+    );
+    const native = this;
+    this.Engine = class extends FakeEngine {
+      constructor(options: EngineOptions) {
+        super(options, (fd) => native.closeFd(fd), fakeDrops.length);
+        native.engines.push(this);
+      }
+    };
+  }
+
+  get engine(): FakeEngine {
+    const last = this.engines.at(-1);
+    if (last === undefined) throw new Error('no engine was made');
+    return last;
+  }
+
+  get RawDevice(): typeof RawDevice {
+    throw new Error('the fake has no devices');
+  }
+
+  makeNamespace(...paths: string[]): FakeNamespace {
+    const namespace = { cookie: String(this.nextCookie++), links: [] };
+    for (const path of paths) this.namespaces.set(path, namespace);
+    return namespace;
+  }
+
+  makeLink(ifname: string, addresses: string[] = []): Link {
+    const base = {
+      mac: '02:00:00:00:00:99',
+      mtu: 1500,
+      up: true,
+      carrier: true,
+      alias: null,
+      kind: null,
+      qdisc: null,
+    };
+    return { ifindex: this.nextIfindex++, ifname, addresses, ...base };
+  }
+
+  probe(): Probe {
+    return this.probed;
+  }
+
+  netnsInfo(path: NetnsPath): NetnsInfo {
+    const { cookie } = this.find(path);
+    return { cookie, inode: `4026${cookie}` };
+  }
+
+  tapCreate(options: TapCreateOptions): TapResult {
+    this.failIfAsked('tapCreate');
+    const { links } = this.find(options.netns);
+    if (links.some(({ ifname }) => ifname === options.ifname)) throw refuse('EEXIST', 'RTM_NEWLINK');
+    const { mac, mtu, alias, addresses, ifname } = options;
+    const link = { ...this.makeLink(ifname, addresses), mac, mtu, alias, kind: 'tun', qdisc: 'noqueue' };
+    links.push(link);
+    return this.open(link, options);
+  }
+
+  tapReattach({ netns, ifname, alias, ...options }: Parameters<Native['tapReattach']>[0]): TapResult {
+    this.failIfAsked('tapReattach');
+    const link = this.find(netns).links.find((one) => one.ifname === ifname);
+    if (link === undefined) throw refuse('ENODEV', 'TUNSETIFF');
+    if (link.alias !== alias) throw refuse('EPERM', 'TUNSETIFF');
+    return this.open(link, options);
+  }
+
+  links(netns: NetnsPath): Link[] {
+    return this.find(netns).links.map((link) => ({ ...link }));
+  }
+
+  linkDelete(netns: NetnsPath, ifname: string, aliasPrefix: string): boolean {
+    this.failIfAsked('linkDelete');
+    const { links } = this.find(netns);
+    const index = links.findIndex((link) => link.ifname === ifname);
+    if (index < 0) return false;
+    if (links[index]?.alias?.startsWith(aliasPrefix) !== true) throw refuse('EPERM', 'RTM_DELLINK');
+    links.splice(index, 1);
+    return true;
+  }
+
+  linkSet(netns: NetnsPath, ifname: string, change: Parameters<Native['linkSet']>[2]): void {
+    const link = this.find(netns).links.find((one) => one.ifname === ifname);
+    if (link === undefined) throw refuse('ENODEV', 'RTM_SETLINK');
+    if (change.mtu !== undefined) link.mtu = change.mtu;
+    if (change.up !== undefined) link.up = change.up;
+    if (change.mac !== undefined) link.mac = change.mac;
+  }
+
+  addressAdd(netns: NetnsPath, ifname: string, address: string): void {
+    this.find(netns)
+      .links.find((one) => one.ifname === ifname)
+      ?.addresses.push(address);
+  }
+
+  addressRemove(netns: NetnsPath, ifname: string, address: string): void {
+    const link = this.find(netns).links.find((one) => one.ifname === ifname);
+    if (link !== undefined) link.addresses = link.addresses.filter((one) => one !== address);
+  }
+
+  pathMtu(address: string): number {
+    const mtu = this.pathMtus.get(address) ?? 1500;
+    if (mtu === 0) throw refuse('ENETUNREACH', 'connect');
+    return mtu;
+  }
+
+  sourceAddress(address: string): string {
+    if (address.includes(':')) throw refuse('ENETUNREACH', 'connect');
+    return '10.99.0.1';
+  }
+
+  peerCredentials(): { pid: number; uid: number; gid: number } {
+    return this.caller;
+  }
+
+  lock(name: string): boolean {
+    if (this.locks.has(name)) return false;
+    this.locks.add(name);
+    return true;
+  }
+
+  notify(state: string): boolean {
+    this.notified.push(state);
+    return true;
+  }
+
+  private find(path: NetnsPath): FakeNamespace {
+    const namespace = path === null ? this.own : this.namespaces.get(path);
+    if (namespace === undefined) throw refuse('ENOENT', 'open');
+    return namespace;
+  }
+
+  private open(link: Link, { queues, tso, uso }: { queues: number; tso: boolean; uso: boolean }): TapResult {
+    const fds = Array.from({ length: queues }, () => this.nextFd++);
+    for (const fd of fds) this.openFds.set(fd, link);
+    return { fds, ifindex: link.ifindex, tso: tso && this.probed.tso, uso: uso && this.probed.uso };
+  }
+
+  private closeFd(fd: number): void {
+    if (!this.openFds.delete(fd)) throw new Error(`fd ${fd} was closed twice`);
+  }
+
+  private failIfAsked(call: keyof Native): void {
+    const failure = this.failures.get(call);
+    if (failure !== undefined) throw failure;
+  }
+}

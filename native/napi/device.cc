@@ -99,16 +99,15 @@ void DeviceHub::start() {
 void DeviceHub::deliver(napi_env env, napi_value, void* context, void*) {
   if (env == nullptr) return;  // the environment is going away, and with it the hub
   auto* hub = static_cast<DeviceHub*>(context);
-  const std::vector<FrameReader::Id> ready = hub->reader_->take_ready();
-  for (size_t i = 0; i < ready.size(); i++) {
-    const auto found = hub->devices_.find(ready[i]);
+  for (const FrameReader::Id id : hub->reader_->take_ready()) {
+    const auto found = hub->devices_.find(id);
     if (found == hub->devices_.end()) continue;
     try {
       found->second->deliver();
     } catch (const Napi::Error& error) {
-      // The listener's own exception: an uncaughtException, after which the rest is still to be delivered.
-      for (; i < ready.size(); i++) hub->reader_->remind(ready[i]);
-      error.ThrowAsJavaScriptException();
+      // The listener's own: an uncaughtException, where Node by itself would only warn. What is left comes in another turn.
+      hub->reader_->remind(id);
+      napi_fatal_exception(env, error.Value());
     }
   }
 }

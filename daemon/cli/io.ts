@@ -37,7 +37,7 @@ export const defaultLimits: Limits = {
   connect: 5_000,
   response: 30_000,
   silence: 60_000,
-  answer: 64 * 1024 * 1024,
+  answer: 256 * 1024 * 1024,
   line: 1024 * 1024,
   watch: 1_000,
 };

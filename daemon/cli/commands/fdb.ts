@@ -22,7 +22,7 @@ const ls = defineCommand({
   ],
   async run(args, context) {
     if (args.network !== undefined) segment('<network>', args.network);
-    const limit = args.limit === undefined ? undefined : wholeNumber('--limit', args.limit, 1, 10_000_000);
+    const limit = args.limit === undefined ? undefined : wholeNumber('--limit', args.limit, 1, 1_000_000);
     const entries = await context.api.list<FdbEntry>('/v1/fdb', { network: args.network, limit });
     const nothing =
       args.network === undefined ? 'The FDB is empty.' : `The FDB of network ${args.network} is empty.`;
@@ -71,7 +71,7 @@ const add = defineCommand({
 
 const rm = defineCommand({
   syntax: 'rm <network> <mac>',
-  describe: 'Remove an entry.',
+  describe: 'Remove a declared entry.',
   positionals: { network, mac: address },
   options: {
     'if-exists': {

@@ -1,0 +1,62 @@
+/** docs/cli.md against the parser and the schemas of the API. */
+import { readFileSync } from 'node:fs';
+import { z } from '@hono/zod-openapi';
+import { describe, expect, it } from 'vitest';
+import * as schema from '../api/schema.js';
+import { completionCommand } from './parser.js';
+import { commandTree, isGroup } from './tree.js';
+
+const page = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
+
+/** Heading -> text of each section about a command. */
+const sections = new Map(
+  page
+    .split(/^(?=##)/m)
+    .map((text) => [/^### `weft (.+)`$/m.exec(text)?.[1] ?? '', text] as const)
+    .filter(([command]) => command !== ''),
+);
+
+const commands = commandTree.flatMap((entry) =>
+  isGroup(entry)
+    ? entry.commands.map((command) => ({ line: `${entry.name} ${command.name}`, command }))
+    : [{ line: entry.name, command: entry }],
+);
+
+/** Of the commands whose --json shape the page shows. */
+const shapes: Record<string, z.ZodType> = {
+  status: schema.StatusSchema,
+  drops: z.array(schema.DropSchema),
+  events: schema.EventSchema,
+  reload: schema.ReloadSchema,
+  'network create': schema.NetworkSchema,
+  'port add': schema.PortSchema,
+  'peer add': schema.PeerSchema,
+  'fdb ls': z.array(schema.FdbEntrySchema),
+  'fdb add': schema.FdbEntrySchema,
+};
+
+describe('docs/cli.md', () => {
+  it('has a section for every command of the parser, and for no other', () => {
+    expect([...sections.keys()].sort()).toEqual(
+      [...commands.map(({ line }) => line), completionCommand].sort(),
+    );
+  });
+
+  it.each(commands)('shows $line with an example and all its options', ({ line, command }) => {
+    const text = sections.get(line) ?? '';
+    expect(text).toContain(`$ weft ${line}`);
+    for (const option of command.options) expect(text).toContain(`\`--${option}`);
+  });
+
+  it.each(Object.entries(shapes))('shows the shape of %s as the API has it', (line, shape) => {
+    const [, json = ''] = /```json\n(.*?)```/s.exec(sections.get(line) ?? '') ?? [];
+    const example: unknown = JSON.parse(json);
+    // Parsing drops fields that the schema does not have.
+    expect(shape.parse(example)).toEqual(example);
+  });
+
+  it('shows an error as the API has it', () => {
+    const [, json = ''] = /## Exit status.*?```json\n(.*?)```/s.exec(page) ?? [];
+    expect(schema.ErrorSchema.parse(JSON.parse(json))).toEqual(JSON.parse(json));
+  });
+});

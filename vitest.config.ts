@@ -6,7 +6,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['daemon/**/*.test.ts', 'lab/**/*.test.ts', 'bench/**/*.test.ts'],
+          include: ['daemon/**/*.test.ts', 'lab/**/*.test.ts', 'bench/**/*.test.ts', 'scripts/**/*.test.ts'],
         },
       },
       {

@@ -15,7 +15,7 @@ export interface ConfigValue {
 export function configValues({ config, lines }: LoadedConfig): ConfigValue[] {
   const values: ConfigValue[] = [];
   walk(config, [], (path, value) => {
-    const line = lineOf(lines, path);
+    const line = lineOf(lines, path, value);
     values.push({ path: formatPath(path), value, origin: line === null ? 'default' : 'file', line });
   });
   return values;
@@ -46,14 +46,15 @@ function walk(
   for (const [key, child] of children) if (child !== undefined) walk(child, [...path, key], give);
 }
 
-/** The line of the key, or of the nearest parent that the file wrote as one value (a list, or a peer as a string). */
-function lineOf(lines: ReadonlyMap<string, number>, path: (string | number)[]): number | null {
+/** The line of the key; of the whole peer, where the file has it as one string. */
+function lineOf(
+  lines: ReadonlyMap<string, number>,
+  path: (string | number)[],
+  value: unknown,
+): number | null {
   const own = lines.get(formatPath(path));
   if (own !== undefined) return own;
-  const element = path.findIndex((key) => typeof key === 'number');
-  if (element < 0) return null;
-  // Keys that a peer's mapping leaves away are defaults, but the elements of a list come from where the list is.
-  return element === path.length - 1 || path.at(-1) === 'address'
-    ? (lines.get(formatPath(path.slice(0, element))) ?? null)
-    : null;
+  const key = path.at(-1);
+  const inString = path[0] === 'peers' && (key === 'address' || (key === 'port' && value !== null));
+  return inString ? (lines.get(formatPath(path.slice(0, -1))) ?? null) : null;
 }

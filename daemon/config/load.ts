@@ -1,6 +1,6 @@
 /** Reads the configuration file. All mistakes are reported at once, each with its place in the file. */
 import { readFileSync } from 'node:fs';
-import { type Document, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
+import { type Document, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { WeftError } from '../errors.js';
 import { brokenRules } from './rules.js';
@@ -56,6 +56,7 @@ export function parseConfig(source: string, file: string): LoadedConfig {
   }
   const result = ConfigSchema.safeParse(value);
   const mistakes = result.success ? brokenRules(result.data) : result.error.issues.flatMap(mistakesOf);
+  if (!result.success) mistakes.push(...rulesBrokenByTheRest(value, mistakes));
   if (!result.success || mistakes.length > 0) {
     const lines = mistakes.map(({ path, message }) => {
       const got = message.startsWith('expected') ? gotOf(value, path) : '';
@@ -66,11 +67,34 @@ export function parseConfig(source: string, file: string): LoadedConfig {
   return { config: result.data, file, lines: linesOf(document, counter) };
 }
 
+/** What the values that are valid break between them, so that one round of corrections is enough. */
+function rulesBrokenByTheRest(
+  value: unknown,
+  mistakes: readonly { path: KeyPath }[],
+): { path: KeyPath; message: string }[] {
+  const rest = structuredClone(value);
+  for (const { path } of mistakes) {
+    // A list goes as a whole, or the elements behind the mistake would be reported by a wrong index.
+    const element = path.findIndex((key) => typeof key === 'number');
+    remove(rest, element < 0 ? path : path.slice(0, element));
+  }
+  const result = ConfigSchema.safeParse(rest);
+  return result.success ? brokenRules(result.data) : [];
+}
+
+function remove(value: unknown, path: KeyPath): void {
+  const [key, ...below] = path;
+  if (key === undefined || typeof value !== 'object' || value === null) return;
+  const mapping = value as Record<PropertyKey, unknown>;
+  if (below.length === 0) delete mapping[key];
+  else remove(mapping[key], below);
+}
+
 function refusal(mistakes: string[]): WeftError {
   const shown = mistakes.slice(0, mostMistakes);
   if (mistakes.length > shown.length) shown.push(`and ${mistakes.length - shown.length} more`);
   const reason =
-    shown.length === 1 ? (shown[0] ?? '') : `${mistakes.length} mistakes\n  ${shown.join('\n  ')}\n`;
+    shown.length === 1 ? (shown[0] ?? '') : `${mistakes.length} mistakes\n  ${shown.join('\n  ')}`;
   return new WeftError('WEFT_CONFIG', { reason });
 }
 
@@ -120,20 +144,20 @@ function offsetOf(document: Document, path: KeyPath): number {
 
 function linesOf(document: Document, counter: LineCounter): Map<string, number> {
   const lines = new Map<string, number>();
-  visit(document, {
-    Pair(_, pair, ancestors) {
-      if (!isScalar(pair.key)) return;
-      const path: PropertyKey[] = [];
-      const chain = [...ancestors, pair];
-      for (const [index, node] of chain.entries()) {
-        if (isPair(node) && isScalar(node.key)) path.push(String(node.key.value));
-        const next = chain[index + 1];
-        if (isNode(node) && 'items' in node && !isPair(next))
-          path.push((node.items as unknown[]).indexOf(next));
+  const walk = (node: unknown, path: PropertyKey[]): void => {
+    if (isScalar(node) && path.length > 0)
+      lines.set(formatPath(path), counter.linePos(node.range?.[0] ?? 0).line);
+    if (isMap(node)) {
+      for (const { key, value } of node.items) {
+        if (!isScalar(key)) continue;
+        const below = [...path, String(key.value)];
+        walk(value, below);
+        lines.set(formatPath(below), counter.linePos(key.range?.[0] ?? 0).line);
       }
-      lines.set(formatPath(path), counter.linePos(pair.key.range?.[0] ?? 0).line);
-    },
-  });
+    }
+    if (isSeq(node)) for (const [index, item] of node.items.entries()) walk(item, [...path, index]);
+  };
+  walk(document.contents, []);
   return lines;
 }
 

@@ -153,8 +153,8 @@ const network = mapping('a network', {
     .default([])
     .meta({ description: 'IPv4 and IPv6 subnets; used for checks, and by IPAM.' }),
   mtu: z
-    .union([z.literal('auto'), z.int().min(minMtu).max(maxMtu)], {
-      error: `expected auto or an MTU of ${minMtu}-${maxMtu} bytes`,
+    .union([z.literal('auto'), whole(minMtu, maxMtu, 'auto or an MTU')], {
+      error: `expected auto or an MTU, a whole number ${minMtu}-${maxMtu}`,
     })
     .default('auto')
     .meta({ description: 'Bytes of IP; auto follows the paths to the peers.' }),
@@ -243,13 +243,13 @@ export const ConfigSchema = mapping('the configuration', {
     .meta({ description: 'The networks of this host, by name.' }),
   ipam: ipam.prefault({}),
   fdb: mapping('fdb', {
-    age: fdbKeys.age.default(300),
+    age: fdbKeys.age.prefault('300s'),
     limit: fdbKeys.limit.default(65536),
     limit_per_port: fdbKeys.limit_per_port.default(1024),
     moves: mapping('moves', {
       count: moves.count.default(5),
-      window: moves.window.default(180),
-      freeze: moves.freeze.default(60),
+      window: moves.window.prefault('180s'),
+      freeze: moves.freeze.prefault('60s'),
     }).prefault({}),
   })
     .prefault({})
@@ -262,7 +262,7 @@ export const ConfigSchema = mapping('the configuration', {
     .meta({ description: 'Threads that forward frames: auto or 1 (this version has one).' }),
   metrics: mapping('metrics', {
     listen: listen
-      .default('127.0.0.1:9478')
+      .prefault('127.0.0.1:9478')
       .meta({ description: 'address:port of /metrics and /healthz, or off.' }),
   }).prefault({}),
   log: mapping('log', {

@@ -29,13 +29,13 @@ export class Context {
   }
 
   /** The value as it came for --json, else as `render` has it. `render` gets it with its strings made safe for a terminal. */
-  async show<T>(value: T, render: (value: T) => string | Promise<string>): Promise<void> {
-    this.io.stdout.write(this.json ? `${JSON.stringify(value, null, 2)}\n` : await render(printable(value)));
+  show<T>(value: T, render: (value: T) => string): void {
+    this.io.stdout.write(this.json ? `${JSON.stringify(value, null, 2)}\n` : render(printable(value)));
   }
 
   /** The same for a list; an empty one is a sentence on standard error, so that pipes get nothing. */
-  async showList<T>(values: T[], nothing: string, render: (values: T[]) => Promise<string>): Promise<void> {
-    if (values.length > 0 || this.json) await this.show(values, render);
+  showList<T>(values: T[], nothing: string, render: (values: T[]) => string): void {
+    if (values.length > 0 || this.json) this.show(values, render);
     else this.io.stderr.write(`${nothing}\n`);
   }
 

@@ -29,7 +29,7 @@ const check = defineCommand({
       ok: true,
       ...(args.print === true ? { values: configValues(loaded) } : {}),
     };
-    await context.show(result, ({ file }) => {
+    context.show(result, ({ file }) => {
       const values = args.print === true ? describeConfig(loaded).split('\n').map(printable).join('\n') : '';
       return `${file}: ok\n${values}`;
     });

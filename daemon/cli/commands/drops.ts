@@ -35,7 +35,7 @@ export const drops = defineCommand({
     const reasons = await context.api.list<Drop>('/v1/drops');
     if (context.json) return context.show(reasons, () => '');
     const shown = select(reasons, all).map((drop) => ({ ...drop, rate: null }));
-    await context.showList(shown, nothing, (rows) => render(rows, context, false));
+    context.showList(shown, nothing, (rows) => render(rows, context, false));
   },
 });
 
@@ -55,9 +55,7 @@ async function watch(all: boolean, context: Context): Promise<void> {
     const rows = select(printable(reasons), all).map((drop) => ({ ...drop, rate: rateOf(drop, before, at) }));
     if (json) io.stdout.write(`${JSON.stringify(reasons)}\n`);
     else if (io.stdout.isTty)
-      io.stdout.write(
-        `\x1b[H\x1b[J${rows.length === 0 ? `${nothing}\n` : await render(rows, context, true)}`,
-      );
+      io.stdout.write(`\x1b[H\x1b[J${rows.length === 0 ? `${nothing}\n` : render(rows, context, true)}`);
     else
       io.stdout.write(
         rows
@@ -82,7 +80,7 @@ function rateOf(
   if (before === null) return null;
   // A restarted daemon counts from zero again.
   const more = Math.max(0, drop.count - (before.counts.get(keyOf(drop)) ?? 0));
-  return Math.round(more / Math.max(0.001, (now - before.at) / 1000));
+  return more / Math.max(0.001, (now - before.at) / 1000);
 }
 
 function rate(row: Row): string {
@@ -94,7 +92,7 @@ function line(row: Row): string {
   return `${new Date().toISOString()}  ${row.stage}  ${row.reason}  ${row.count}  ${rate(row)}\n`;
 }
 
-function render(rows: readonly Row[], context: Context, withRate: boolean): Promise<string> {
+function render(rows: readonly Row[], context: Context, withRate: boolean): string {
   return table(
     rows,
     [

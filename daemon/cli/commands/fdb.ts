@@ -26,7 +26,7 @@ const ls = defineCommand({
     const entries = await context.api.list<FdbEntry>('/v1/fdb', { network: args.network, limit });
     const nothing =
       args.network === undefined ? 'The FDB is empty.' : `The FDB of network ${args.network} is empty.`;
-    await context.showList(entries, nothing, (rows) =>
+    context.showList(entries, nothing, (rows) =>
       table(
         rows,
         [
@@ -62,7 +62,7 @@ const add = defineCommand({
       throw usageError('one of --port and --peer is needed');
     if (args.port !== undefined) body.port = args.port;
     if (args.peer !== undefined) body.peer = args.peer;
-    await context.show(
+    context.show(
       await context.api.post<FdbEntry>('/v1/fdb', body),
       (entry) => `${entry.mac} is declared at ${entry.kind} ${entry.label} on network ${entry.network}.\n`,
     );

@@ -38,7 +38,7 @@ const create = defineCommand({
     if (args.subnet !== undefined) body.subnets = args.subnet.map(subnet);
     if (args.mtu !== undefined) body.mtu = mtu(args.mtu);
     if (args.vlan !== undefined) body.vlan = args.vlan;
-    await context.show(await context.api.post<Network>('/v1/networks', body), (network) => {
+    context.show(await context.api.post<Network>('/v1/networks', body), (network) => {
       const subnets = network.subnets.length === 0 ? '' : `, subnets ${network.subnets.join(', ')}`;
       return `Network ${network.name} is ready: VNI ${network.vni}, MTU ${network.mtu.effective}${subnets}.\n`;
     });
@@ -51,7 +51,7 @@ const ls = defineCommand({
   examples: [['network ls', 'one line a network']],
   async run(_args, context) {
     const networks = await context.api.list<Network>('/v1/networks');
-    await context.showList(networks, 'There are no networks.', (rows) =>
+    context.showList(networks, 'There are no networks.', (rows) =>
       table(
         rows,
         [
@@ -76,7 +76,7 @@ const inspect = defineCommand({
   examples: [['network inspect blue', 'everything about blue']],
   async run(args, context) {
     const network = await context.api.get<Network>(`/v1/networks/${segment('<name>', args.name)}`);
-    await context.show(network, ({ mtu: size, fdb, ...rest }) =>
+    context.show(network, ({ mtu: size, fdb, ...rest }) =>
       block([
         ['Name', rest.name],
         ['VNI', String(rest.vni)],

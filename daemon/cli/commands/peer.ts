@@ -53,7 +53,7 @@ const add = defineCommand({
     }
     if (args.checksum !== undefined) body.checksum = args.checksum;
     if (args.offload !== undefined) body.offload = args.offload;
-    await context.show(await context.api.post<Peer>('/v1/peers', body), (peer) => {
+    context.show(await context.api.post<Peer>('/v1/peers', body), (peer) => {
       const reason = peer.reason === null ? '' : ` (${peer.reason})`;
       return `Peer ${peer.id} (${peer.address}, UDP port ${peer.port}) is added and ${peer.state}${reason}.\n`;
     });
@@ -66,7 +66,7 @@ const ls = defineCommand({
   examples: [['peer ls', 'one line a peer']],
   async run(_args, context) {
     const peers = await context.api.list<Peer>('/v1/peers');
-    await context.showList(peers, 'There are no peers.', (rows) =>
+    context.showList(peers, 'There are no peers.', (rows) =>
       table(
         rows,
         [
@@ -97,7 +97,7 @@ const inspect = defineCommand({
   positionals: { ref },
   examples: [['peer inspect 10.99.0.2', 'by address']],
   async run(args, context) {
-    await context.show(await context.api.get<Peer>(`/v1/peers/${segment('<ref>', args.ref)}`), (peer) =>
+    context.show(await context.api.get<Peer>(`/v1/peers/${segment('<ref>', args.ref)}`), (peer) =>
       block([
         ['ID', peer.id],
         ['Address', peer.address],

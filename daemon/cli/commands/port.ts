@@ -46,7 +46,7 @@ const add = defineCommand({
     if (args.name !== undefined) body.name = args.name;
     if (args.mac !== undefined) body.mac = mac('--mac', args.mac);
     if (args.address !== undefined) body.addresses = args.address.map(portAddress);
-    await context.show(await context.api.post<Port>('/v1/ports', body), (port) => {
+    context.show(await context.api.post<Port>('/v1/ports', body), (port) => {
       const reason = port.reason === null ? '' : `: ${port.reason}`;
       return `Port ${port.id} (${place(port)}) is ${port.state} on network ${port.network}${reason}.\n`;
     });
@@ -68,7 +68,7 @@ const ls = defineCommand({
     const all = await context.api.list<Port>('/v1/ports');
     const ports = wanted === undefined ? all : all.filter((port) => port.network === wanted);
     const nothing = wanted === undefined ? 'There are no ports.' : `Network ${wanted} has no ports.`;
-    await context.showList(ports, nothing, (rows) =>
+    context.showList(ports, nothing, (rows) =>
       table(
         rows,
         [
@@ -99,7 +99,7 @@ const inspect = defineCommand({
     ['port inspect eth0@c1', 'by interface and namespace'],
   ],
   async run(args, context) {
-    await context.show(await context.api.get<Port>(`/v1/ports/${segment('<ref>', args.ref)}`), (port) =>
+    context.show(await context.api.get<Port>(`/v1/ports/${segment('<ref>', args.ref)}`), (port) =>
       block([
         ['ID', port.id],
         ['Name', port.name ?? '-'],

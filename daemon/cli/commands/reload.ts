@@ -10,7 +10,7 @@ export const reload = defineCommand({
     'What did not change loses no frame; a file with a mistake changes nothing.',
   examples: [['reload', 'the same as SIGHUP, with an answer']],
   async run(_args, context) {
-    await context.show(await context.api.post<Reload>('/v1/reload'), ({ changed }) => {
+    context.show(await context.api.post<Reload>('/v1/reload'), ({ changed }) => {
       if (changed.length === 0) return 'The configuration is reloaded: nothing changed.\n';
       return `The configuration is reloaded, with ${plural(changed.length, 'change')}:\n${changed.map((line) => `  ${line}\n`).join('')}`;
     });

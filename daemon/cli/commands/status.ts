@@ -15,7 +15,7 @@ export const status = defineCommand({
     ['--json status | jq .findings', 'the findings for a script'],
   ],
   async run(_args, context) {
-    await context.show(await context.api.get<Status>('/v1/status'), render);
+    context.show(await context.api.get<Status>('/v1/status'), render);
   },
 });
 

@@ -28,7 +28,7 @@ export const version = defineCommand({
     } catch (error) {
       versions.error = toFailure(error).body.message;
     }
-    await context.show(versions, render);
+    context.show(versions, render);
   },
 });
 

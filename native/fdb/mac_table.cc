@@ -57,14 +57,18 @@ void MacTable::prefetch(uint64_t hash) const {
 }
 
 std::optional<Value> MacTable::read_bucket(const Bucket& bucket, uint64_t key) {
-  for (const Slot& slot : bucket.slots) {
-    if (slot.key.load(std::memory_order_acquire) != key) continue;
-    const Value value{slot.value.load(std::memory_order_acquire)};
-    if (slot.key.load(std::memory_order_acquire) != key) continue;
-    const Value again{slot.value.load(std::memory_order_acquire)};
-    if (value.version() == again.version()) return value;
+  // All four are compared without a branch: which one it is cannot be predicted.
+  unsigned matches = 0;
+  for (unsigned way = 0; way < kWays; ++way) {
+    matches |= static_cast<unsigned>(bucket.slots[way].key.load(std::memory_order_acquire) == key) << way;
   }
-  return std::nullopt;
+  if (matches == 0) return std::nullopt;
+  const Slot& slot = bucket.slots[std::countr_zero(matches)];
+  const Value value{slot.value.load(std::memory_order_acquire)};
+  if (slot.key.load(std::memory_order_acquire) != key) return std::nullopt;
+  const Value again{slot.value.load(std::memory_order_acquire)};
+  if (value.version() != again.version()) return std::nullopt;
+  return value;
 }
 
 std::optional<Value> MacTable::read(uint64_t key, uint64_t hash) const {

@@ -132,7 +132,8 @@ class FdbModelRun {
     uint32_t most = 0;
     std::vector<Destination> owners;
     for (const auto& [key, entry] : entries_) {
-      if (key.first == network && !entry.declared) owners.push_back(entry.where);
+      if (key.first != network || entry.declared) continue;
+      if (std::find(owners.begin(), owners.end(), entry.where) == owners.end()) owners.push_back(entry.where);
     }
     for (const Destination& owner : owners) most = std::max(most, learned(network, owner));
     const uint32_t mine = asker ? learned(network, asker) : 0;

@@ -1,5 +1,6 @@
-// A round of hostile frames. Input: records of port (1 byte, high bit: the previous frame's flow goes on), length (2 bytes, little
-// endian), frame. Whatever comes in must come out: the same number of wire frames and bytes of payload, for the same ports.
+// A round of hostile frames. Input: records of port (1 byte; its high bit: instead of the frame, the one that follows the previous
+// one), length (2 bytes, little endian), frame. Whatever comes in must come out: as many wire frames for each port, all valid.
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>

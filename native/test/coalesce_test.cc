@@ -24,7 +24,10 @@ Frame tcp(bool v6, uint32_t index, size_t size = 100) {
 }
 
 Frame udp(bool v6, uint32_t index, size_t size = 100) {
-  return Frame{.v6 = v6, .udp = true, .id = static_cast<uint16_t>(50 + index), .payload = Bytes(size, static_cast<uint8_t>(index))};
+  return Frame{.v6 = v6,
+               .udp = true,
+               .id = static_cast<uint16_t>(50 + index),
+               .payload = Bytes(size, static_cast<uint8_t>(index))};
 }
 
 // How many wire frames each write stands for.
@@ -57,8 +60,9 @@ void check_merged_header(const Written& write, uint32_t gso_size) {
   CHECK(write.vnet.checksum_start == packet.l4_offset);
   CHECK(write.vnet.checksum_offset == (packet.is_tcp() ? 16 : 6));
   CHECK(ipv4_checksum_holds(frame, packet));
+  const bool v6 = packet.ip_version == 6;
   CHECK(get16(frame, packet.l4_offset + write.vnet.checksum_offset) ==
-        reference_l4_sum(frame, packet.l3_offset, packet.l4_offset, packet.ip_end, packet.ip_version == 6, packet.protocol, false));
+        reference_l4_sum(frame, packet.l3_offset, packet.l4_offset, packet.ip_end, v6, packet.protocol, false));
   if (packet.is_udp()) CHECK(get16(frame, packet.l4_offset + 4u) == packet.ip_end - packet.l4_offset);
 }
 

@@ -1,5 +1,5 @@
-// Builds frames byte by byte for the tests of wire/ and offload/, with a checksum of its own: nothing here calls the code under test
-// but parse().
+// Builds frames byte by byte for the tests of wire/ and offload/, with a checksum of its own: nothing here calls the code under
+// test but parse().
 #pragma once
 
 #include <cstdint>
@@ -148,8 +148,8 @@ inline Bytes build(const Frame& f) {
 }
 
 inline bool l4_checksum_holds(const Bytes& frame, const Packet& packet) {
-  return reference_l4_sum(frame, packet.l3_offset, packet.l4_offset, packet.ip_end, packet.ip_version == 6, packet.protocol, true) ==
-         0xffff;
+  const bool v6 = packet.ip_version == 6;
+  return reference_l4_sum(frame, packet.l3_offset, packet.l4_offset, packet.ip_end, v6, packet.protocol, true) == 0xffff;
 }
 
 inline bool ipv4_checksum_holds(const Bytes& frame, const Packet& packet) {

@@ -69,13 +69,14 @@ void Worker::receive_from_port(Port& port, uint8_t* read, size_t bytes) {
 
 void Worker::receive_burst(const Burst& burst) {
   Peer* peer = tables_->peer_index.find(burst.source.key());
-  const uint32_t datagrams = burst.segment_size == 0 ? 1 : (burst.length + burst.segment_size - 1) / burst.segment_size;
+  const bool single = burst.segment_size == 0 || burst.segment_size >= burst.length;
+  const uint32_t datagrams = single ? 1 : (burst.length + burst.segment_size - 1) / burst.segment_size;
   if (peer == nullptr && !tables_->underlay->options().accept_any) {
     report_stranger(burst.source);
     return drop_datagrams(nullptr, burst.length, datagrams, Drop::unknown_peer);
   }
   if (peer != nullptr) peer->last_received.store(now_, std::memory_order_relaxed);
-  if (burst.segment_size == 0) return receive_datagram(peer, burst, burst.data, burst.length, 0, kAnyVni);
+  if (single) return receive_datagram(peer, burst, burst.data, burst.length, 0, kAnyVni);
 
   // The size that UDP_GRO reports is not proof of several datagrams: a UDP super-frame of a guest behind a Linux vxlan device on this
   // machine arrives whole, as one datagram, with the *inner* segment size. Cut by it, the guest's payload would become VXLAN
@@ -121,7 +122,8 @@ void Worker::receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uin
   frame.packet.length = bytes - kVxlanHeaderBytes;
   const ParseResult parsed = parse(frame.packet);
   if (parsed != ParseResult::ok) return drop_received(frame, reason_for(parsed));
-  if (frame.packet.l3_offset != 0 && frame.packet.ip_end - frame.packet.l3_offset > network.options.mtu) {
+  const bool oversized = frame.packet.l3_offset != 0 && frame.packet.ip_end - frame.packet.l3_offset > network.options.mtu;
+  if (oversized || udp_gso_size != 0) {
     if (!describe_foreign_super_frame(frame.packet, network.options.mtu, udp_gso_size, frame.vnet, frame.wire_frames)) {
       return drop_received(frame, Drop::oversized);
     }

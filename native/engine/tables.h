@@ -78,7 +78,7 @@ class PeerIndex {
     AddressKey key;
     Peer* peer = nullptr;
   };
-  std::vector<Slot> slots_;
+  std::vector<Slot> slots_ = std::vector<Slot>(1);  // one free slot ends every search
 };
 
 class VniIndex {
@@ -93,7 +93,7 @@ class VniIndex {
     uint32_t vni = 0;
     uint32_t network = kNone;
   };
-  std::vector<Slot> slots_;
+  std::vector<Slot> slots_ = std::vector<Slot>(1);  // one free slot ends every search
 };
 
 struct Tables {

@@ -1,0 +1,191 @@
+// The engine as its control sees it, with a running worker: objects come and go while frames flow.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "sys/sys_error.h"
+#include "test/rig.h"
+
+using namespace weft;
+using namespace weft::test;
+
+namespace {
+
+// A TAP made of a socket pair that keeps the bounds of frames; the other end is the guest.
+struct Guest {
+  Guest() { REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds) == 0); }
+  ~Guest() { ::close(fds[0]); }
+  Guest(const Guest&) = delete;
+  Guest& operator=(const Guest&) = delete;
+
+  // Once only: the queue owns its end.
+  std::unique_ptr<TapQueue> queue() { return std::make_unique<KernelTapQueue>(fds[1]); }
+
+  void send(const Bytes& frame) {
+    Bytes bytes(sizeof(VnetHeader));
+    bytes.insert(bytes.end(), frame.begin(), frame.end());
+    (void)!::write(fds[0], bytes.data(), bytes.size());
+  }
+
+  // Waits for a frame; empty after two seconds.
+  Bytes receive() {
+    timeval limit{2, 0};
+    setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    Bytes bytes(70000);
+    const ssize_t got = recv(fds[0], bytes.data(), bytes.size(), 0);
+    for (int i = 0; got < 0 && i < 2000; ++i) {
+      usleep(1000);
+      const ssize_t again = recv(fds[0], bytes.data(), bytes.size(), MSG_DONTWAIT);
+      if (again >= 0) return Bytes(bytes.begin() + sizeof(VnetHeader), bytes.begin() + again);
+    }
+    return got < 0 ? Bytes{} : Bytes(bytes.begin() + sizeof(VnetHeader), bytes.begin() + got);
+  }
+
+  int fds[2];
+};
+
+int error_of(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const SysError& error) {
+    return error.error();
+  }
+  return 0;
+}
+
+Engine::Options quiet() { return {.fdb_capacity = 1u << 16, .merge_udp = true, .wake = [] {}}; }
+
+}  // namespace
+
+TEST_CASE("frames flow between two ports of a running engine, and stop when one is removed") {
+  Engine engine(quiet());
+  engine.start();
+  const auto network = engine.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});
+  Guest a, b;
+  const auto port_a = engine.add_port({.network = network, .group = 0}, a.queue());
+  const auto port_b = engine.add_port({.network = network, .group = 0}, b.queue());
+  const Bytes frame = ethernet(kBroadcast, kMacA);
+  a.send(frame);
+  CHECK(b.receive() == frame);
+  CHECK(engine.fdb().find(network, kMacA) == Destination{DestinationKind::port, port_a});
+  engine.remove_port(port_a);
+  CHECK_FALSE(engine.fdb().find(network, kMacA).has_value());
+  CHECK(error_of([&] { engine.remove_port(port_a); }) == ENOENT);
+  CHECK(error_of([&] { engine.remove_network(network); }) == EBUSY);
+  engine.remove_port(port_b);
+  engine.remove_network(network);
+  CHECK(engine.tables().networks[network].used == false);
+}
+
+TEST_CASE("what cannot be is refused and changes nothing") {
+  Engine engine(quiet());
+  const auto network = engine.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});
+  const auto other = engine.add_network({.vni = 43, .mtu = 1450, .vlan = false, .fdb = {}});
+  CHECK(error_of([&] { engine.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}}); }) == EEXIST);
+  CHECK(error_of([&] { engine.update_network(other, {.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}}); }) == EEXIST);
+  CHECK(error_of([&] { engine.update_network(99, {}); }) == ENOENT);
+  const PeerOptions peer{.endpoint = *Endpoint::parse("10.0.0.2", 4789)};
+  const auto index = engine.add_peer(peer);
+  CHECK(error_of([&] { engine.add_peer(peer); }) == EEXIST);
+  CHECK(error_of([&] { engine.remove_peer(17); }) == ENOENT);
+  Guest guest;
+  const auto port = engine.add_port({.network = network, .group = 0}, guest.queue());
+  CHECK(error_of([&] { engine.declare(other, kMacA, {DestinationKind::port, port}); }) == EINVAL);
+  CHECK(error_of([&] { engine.declare(network, kMacA, {DestinationKind::peer, 55}); }) == ENOENT);
+  engine.declare(network, kMacA, {DestinationKind::peer, index});
+  CHECK(engine.undeclare(network, kMacA));
+  CHECK_FALSE(engine.undeclare(network, kMacA));
+}
+
+TEST_CASE("a network changed while it is in use keeps its ports and its FDB") {
+  Engine engine(quiet());
+  engine.start();
+  const auto network = engine.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});
+  Guest a, b;
+  engine.add_port({.network = network, .group = 0}, a.queue());
+  engine.add_port({.network = network, .group = 0}, b.queue());
+  a.send(ethernet(kBroadcast, kMacA));
+  REQUIRE_FALSE(b.receive().empty());
+  engine.update_network(network, {.vni = 44, .mtu = 1400, .vlan = true, .fdb = {}});
+  CHECK(engine.tables().networks[network].ports.size() == 2);
+  CHECK(engine.fdb().find(network, kMacA).has_value());
+  b.send(ethernet(kMacA, kMacB));
+  CHECK_FALSE(a.receive().empty());
+}
+
+TEST_CASE("objects come and go under traffic: no crash, no frame to a closed port, the counters balance") {
+  Engine engine(quiet());
+  engine.start();
+  const auto network = engine.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});
+  Guest steady, sink;
+  engine.add_port({.network = network, .group = 0}, steady.queue());
+  engine.add_port({.network = network, .group = 0}, sink.queue());
+  std::atomic<bool> stop{false};
+  std::thread traffic([&] {
+    uint32_t i = 0;
+    Bytes bytes(70000);
+    while (!stop) {
+      steady.send(ethernet(i % 3 == 0 ? kBroadcast : kMacB, 0x020000000100 + (i % 50)));
+      ++i;
+      while (recv(sink.fds[0], bytes.data(), bytes.size(), MSG_DONTWAIT) > 0) {
+      }
+    }
+  });
+  for (int i = 0; i < 300; ++i) {
+    Guest guest;
+    const auto port = engine.add_port({.network = network, .group = 0}, guest.queue());
+    const auto peer = engine.add_peer({.endpoint = *Endpoint::parse("10.0.0." + std::to_string(2 + i % 200), 4789)});
+    guest.send(ethernet(kBroadcast, kMacC));
+    engine.declare(network, kMacB, {DestinationKind::port, port});
+    engine.flush_learned(i % 2 == 0 ? std::optional<NetworkIndex>(network) : std::nullopt);
+    engine.dump_fdb(std::nullopt, 100);
+    engine.remove_port(port);
+    engine.remove_peer(peer);
+  }
+  stop = true;
+  traffic.join();
+  engine.stop();
+  const WorkerCounters& c = engine.counters();
+  uint64_t ingress = 0, egress = 0;
+  for (size_t i = 0; i < kDropCount; ++i) (is_egress(static_cast<Drop>(i)) ? egress : ingress) += c.dropped[i].get();
+  CHECK(c.received.get() == c.unicast.get() + c.flooded.get() + c.consumed.get() + ingress);
+  CHECK(c.queued.get() == c.sent.get() + egress);
+  CHECK(c.received.get() > 300);
+}
+
+TEST_CASE("two engines on loopback: VXLAN over real sockets, options changed without a new socket, a taken port refused") {
+  const auto underlay = [](uint16_t port) {
+    return UnderlayOptions{.ipv4 = {}, .ipv6 = {}, .ports = {port}, .source_ports = 4, .accept_any = false, .udp_gso = true, .udp_gro = true};
+  };
+  Engine one(quiet()), two(quiet());
+  one.set_underlay(underlay(24789));
+  CHECK(error_of([&] { two.set_underlay(underlay(24789)); }) == EADDRINUSE);
+  two.set_underlay(underlay(24790));
+  one.start();
+  two.start();
+  const auto network_one = one.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});
+  const auto network_two = two.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});
+  Guest a, b;
+  one.add_port({.network = network_one, .group = 0}, a.queue());
+  two.add_port({.network = network_two, .group = 0}, b.queue());
+  one.add_peer({.endpoint = *Endpoint::parse("127.0.0.1", 24790)});
+  const auto back = two.add_peer({.endpoint = *Endpoint::parse("127.0.0.1", 24789)});
+  const Bytes frame = ethernet(kBroadcast, kMacA);
+  a.send(frame);
+  CHECK(b.receive() == frame);
+  CHECK(two.fdb().find(network_two, kMacA) == Destination{DestinationKind::peer, back});
+
+  const int before = one.tables().underlay->receivers()[0]->fd();
+  UnderlayOptions changed = underlay(24789);
+  changed.ports.push_back(24791);
+  changed.udp_gso = false;
+  one.set_underlay(changed);
+  CHECK(one.tables().underlay->receivers()[0]->fd() == before);
+  CHECK(one.tables().underlay->max_segments() == 1);
+  b.send(ethernet(kMacA, kMacB));
+  CHECK_FALSE(a.receive().empty());
+}

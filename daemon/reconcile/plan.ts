@@ -123,7 +123,9 @@ function planPort(port: DesiredPort, desired: Desired, actual: Actual): Step[] {
   if (!desired.networks.has(port.network)) return detach(`network "${port.network}" is gone`);
   // A file descriptor from inside the namespace would keep it alive for ever. One from outside sees it die by itself, and may serve
   // processes that still live in a namespace whose name was removed.
-  if (place.state === 'gone') return attached?.pins === true ? detach(place.reason) : [];
+  if (place.state === 'gone') {
+    return attached?.pins === true || attached?.network !== port.network ? detach(place.reason) : [];
+  }
 
   const link = linkOf(port, actual.namespaces.get(place.cookie));
   const stays = attached?.cookie === place.cookie && attached.network === port.network && link !== undefined;

@@ -1,0 +1,113 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { NetworkRecord } from '../model/objects.js';
+import { lockDirectory } from './directory_lock.js';
+import { LmdbStore } from './lmdb_store.js';
+import { MemoryStore } from './memory_store.js';
+import type { Change, Store } from './store.js';
+
+const blue: NetworkRecord = {
+  name: 'blue',
+  vni: 42,
+  subnets: ['10.42.0.0/24'],
+  mtu: 'auto',
+  vlan: 'drop',
+  fdb: {},
+  owner: { kind: 'api', ref: 'weft' },
+};
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'weft-state-'));
+});
+afterEach(() => {
+  rmSync(dir, { recursive: true });
+});
+
+describe.each([
+  ['lmdb', (): Promise<Store> => LmdbStore.open(dir)],
+  ['memory', async (): Promise<Store> => new MemoryStore()],
+])('the %s store', (_, open) => {
+  it('gives back what was put, tells of changes, and forgets what was deleted', async () => {
+    const store = await open();
+    const seen: Change[] = [];
+    const end = store.watch((change) => seen.push(change));
+    await store.put('network', 'blue', blue);
+    await store.put('network', 'aqua', { ...blue, name: 'aqua' });
+    expect(store.get('network', 'blue')).toEqual(blue);
+    expect(store.list('network').map(({ name }) => name)).toEqual(['aqua', 'blue']);
+    expect(store.list('port')).toEqual([]);
+    await store.delete('network', 'blue');
+    expect(store.get('network', 'blue')).toBeUndefined();
+    end();
+    await store.delete('network', 'aqua');
+    expect(seen.map(({ key }) => key)).toEqual(['blue', 'aqua', 'blue']);
+    await store.close();
+  });
+
+  it('makes a transaction all or nothing', async () => {
+    const store = await open();
+    const failing = store.transaction((tx) => {
+      tx.put('network', 'blue', blue);
+      throw new Error('no');
+    });
+    await expect(failing).rejects.toThrow('no');
+    expect(store.list('network')).toEqual([]);
+    await store.close();
+  });
+});
+
+describe('the lmdb store', () => {
+  it('keeps records and the host ID over a restart', async () => {
+    const first = await LmdbStore.open(dir);
+    await first.put('network', 'blue', blue);
+    await first.close();
+    const second = await LmdbStore.open(dir);
+    expect([second.hostId, second.get('network', 'blue')]).toEqual([first.hostId, blue]);
+    await second.close();
+  });
+
+  it('has on the disk what a process that was killed had been promised', async () => {
+    const store = new URL('./lmdb_store.ts', import.meta.url).pathname;
+    const script = `const { LmdbStore } = await import(${JSON.stringify(store)});
+      const store = await LmdbStore.open(${JSON.stringify(dir)});
+      await store.put('network', 'blue', ${JSON.stringify(blue)});
+      process.kill(process.pid, 'SIGKILL');`;
+    const arguments_ = ['--import', 'tsx', '--input-type=module', '-e', script];
+    expect(() => execFileSync(process.execPath, arguments_, { stdio: 'pipe' })).toThrow('Command failed');
+    const again = await LmdbStore.open(dir);
+    expect(again.get('network', 'blue')).toEqual(blue);
+    await again.close();
+  });
+
+  it('refuses a directory that it cannot use', async () => {
+    writeFileSync(join(dir, 'state'), 'no database');
+    await expect(LmdbStore.open(dir)).rejects.toMatchObject({ code: 'WEFT_STATE_UNUSABLE' });
+  });
+});
+
+describe('the lock of the state directory', () => {
+  const processes = (alive: Record<number, string>) => ({ startTime: (pid: number) => alive[pid] ?? null });
+
+  it('is held by one living process', () => {
+    const alive = processes({ 1: '10', 2: '20' });
+    const release = lockDirectory(dir, alive, 1);
+    expect(() => lockDirectory(dir, alive, 2)).toThrow(
+      expect.objectContaining({ code: 'WEFT_STATE_LOCKED', details: { dir, pid: '1' } }),
+    );
+    release();
+    lockDirectory(dir, alive, 2)();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it('is taken over from a process that is gone, also when its PID is in use again', () => {
+    lockDirectory(dir, processes({ 1: '10' }), 1);
+    const release = lockDirectory(dir, processes({ 1: '99', 2: '20' }), 2);
+    expect(readFileSync(join(dir, 'weftd.pid'), 'utf8')).toBe('2 20\n');
+    release();
+    expect(existsSync(join(dir, 'weftd.pid'))).toBe(false);
+  });
+});

@@ -1,5 +1,7 @@
 /** A container as the lab has it: a network namespace with whatever somebody put into it. */
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { tool } from './checkout.js';
 import { killed, type Namespace } from './namespace.js';
 import { until } from './wait.js';
 
@@ -15,6 +17,13 @@ export interface IperfResult {
   gbitPerSecond: number;
   /** UDP only: share of datagrams that were lost, in percent. */
   lostPercent: number;
+}
+
+export interface SinkResult {
+  received: number;
+  wrongSize: number;
+  /** Datagrams that came after one with a higher number, or twice. */
+  reordered: number;
 }
 
 export class Guest {
@@ -73,8 +82,13 @@ export class Guest {
   }
 
   /** Starts a server and waits until it listens. */
-  async listen(argv: readonly string[], protocol: 'tcp' | 'udp', port: number): Promise<ChildProcess> {
-    const child = this.namespace.start(argv);
+  async listen(
+    argv: readonly string[],
+    protocol: 'tcp' | 'udp',
+    port: number,
+    stdio: 'ignore' | 'pipe' = 'ignore',
+  ): Promise<ChildProcess> {
+    const child = this.namespace.start(argv, stdio);
     const query = ['ss', '-Hln', protocol === 'tcp' ? '-t' : '-u', 'sport', '=', `:${port}`];
     try {
       await until(
@@ -86,6 +100,72 @@ export class Guest {
       throw error;
     }
     return child;
+  }
+
+  /**
+   * Receives on a UDP port, for IPv4 and IPv6, while `send` runs: `count` datagrams of `size` bytes as lab/native/gso_send numbers them.
+   * Gives what came, once all are there or none came for 2 s.
+   */
+  async sink(port: number, size: number, count: number, send: () => Promise<unknown>): Promise<SinkResult> {
+    const child = await this.listen(
+      [tool('udp_sink'), `${port}`, `${size}`, `${count}`, '2'],
+      'udp',
+      port,
+      'pipe',
+    );
+    let text = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    const ended = once(child, 'close');
+    try {
+      await send();
+      await ended;
+    } finally {
+      await killed(child);
+    }
+    return JSON.parse(text) as SinkResult;
+  }
+
+  /** Sends `count` datagrams of `size` bytes by UDP_SEGMENT, `burst` in one send. `content`, in hex, begins at byte 4 of each. */
+  gsoSend(
+    address: string,
+    port: number,
+    size: number,
+    count: number,
+    burst: number,
+    content = '',
+  ): Promise<string> {
+    return this.namespace.run([
+      tool('gso_send'),
+      address,
+      `${port}`,
+      `${size}`,
+      `${count}`,
+      `${burst}`,
+      content,
+    ]);
+  }
+
+  /** Sends `count` frames, each from another random source MAC. */
+  floodMacs(count: number, destination: string): Promise<string> {
+    return this.namespace.run([tool('flood_macs'), 'eth0', `${count}`, destination], { timeout: 60 });
+  }
+
+  /** Sum of the kernel's IPv4 and IPv6 counters of one name over all protocols, such as InCsumErrors or InEchos. */
+  async counter(name: string): Promise<number> {
+    const lines = (await this.namespace.run(['cat', '/proc/net/snmp', '/proc/net/snmp6'])).split('\n');
+    let sum = 0;
+    for (const [index, line] of lines.entries()) {
+      const [key = '', value = '', ...more] = line.split(/\s+/);
+      if (more.length === 0 || more[0] === '') {
+        if (key.replace(/^[A-Za-z]+6/, '') === name) sum += Number(value);
+      } else {
+        const column = [value, ...more].indexOf(name);
+        if (column >= 0) sum += Number(lines[index + 1]?.split(/\s+/)[column + 1] ?? 0);
+      }
+    }
+    return sum;
   }
 
   /** One line of /sys/class/net/IFNAME/… */

@@ -2,20 +2,15 @@
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import type { Drop, FdbEntry, Network, Peer, Port, Status } from '../daemon/api/schema.js';
 import { ApiClient } from '../daemon/cli/client.js';
 import { defaultLimits } from '../daemon/cli/io.js';
+import { weftdProgram, weftProgram } from './checkout.js';
 import { attempt, CommandError, type Output, type RunOptions } from './command.js';
 import type { Guest } from './guest.js';
 import { killed, type Namespace } from './namespace.js';
 import { until } from './wait.js';
-
-const checkout = existsSync(fileURLToPath(new URL('../package.json', import.meta.url))) ? '..' : '../..';
-const program = (path: string) => fileURLToPath(new URL(`${checkout}/dist/daemon/${path}`, import.meta.url));
-const weftProgram = program('cli/main.js');
-const weftdProgram = program('main.js');
 
 export interface AttachOptions {
   ifname?: string;

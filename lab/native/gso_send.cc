@@ -1,11 +1,12 @@
 // gso_send ADDRESS PORT SIZE COUNT BURST [HEX]: sends COUNT datagrams of SIZE bytes by UDP_SEGMENT, BURST in one send.
-// A datagram begins with the bytes of HEX, then has its number as 4 bytes in network order, then zeros.
+// A datagram begins with its number as 4 bytes in network order, then has the bytes of HEX, then zeros.
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -40,8 +41,8 @@ int main(int argc, char** argv) {
   const int size = std::atoi(argv[3]);
   const unsigned long count = std::strtoul(argv[4], nullptr, 10);
   const unsigned long burst = std::strtoul(argv[5], nullptr, 10);
-  const std::vector<unsigned char> head = bytes_of(argc > 6 ? argv[6] : "");
-  if (size < static_cast<int>(head.size()) + 4 || burst == 0 || burst > 64) {
+  const std::vector<unsigned char> content = bytes_of(argc > 6 ? argv[6] : "");
+  if (size < static_cast<int>(content.size()) + 4 || burst == 0 || burst > 64) {
     std::fprintf(stderr, "gso_send: SIZE holds HEX and 4 bytes, BURST is 1 to 64\n");
     return 2;
   }
@@ -61,9 +62,9 @@ int main(int argc, char** argv) {
     for (const unsigned long end = std::min(count, number + burst); number < end; ++number) {
       const size_t start = data.size();
       data.resize(start + static_cast<size_t>(size));
-      std::copy(head.begin(), head.end(), data.begin() + static_cast<long>(start));
       const std::uint32_t order = htonl(static_cast<std::uint32_t>(number));
-      std::memcpy(&data[start + head.size()], &order, sizeof order);
+      std::memcpy(&data[start], &order, sizeof order);
+      std::copy(content.begin(), content.end(), data.begin() + static_cast<long>(start + sizeof order));
     }
     if (send(fd, data.data(), data.size(), 0) < 0) fail("send");
   }

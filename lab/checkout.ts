@@ -1,0 +1,14 @@
+/** Where the programs are that the lab runs, whether this runs from the sources or from dist. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const above = existsSync(new URL('../package.json', import.meta.url)) ? '../' : '../../';
+const inCheckout = (path: string) => fileURLToPath(new URL(above + path, import.meta.url));
+
+export const weftProgram = inCheckout('dist/daemon/cli/main.js');
+export const weftdProgram = inCheckout('dist/daemon/main.js');
+
+/** A program of lab/native. */
+export function tool(name: string): string {
+  return inCheckout(`build/lab/${name}`);
+}

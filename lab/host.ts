@@ -84,6 +84,11 @@ export class Host {
     ];
   }
 
+  /** The beginning of a command line of the CLI that speaks to it. */
+  get cli(): string[] {
+    return [process.execPath, weftProgram, '--socket', this.socket];
+  }
+
   /** Starts weftd and waits until it has settled; an object is written to its configuration first. */
   async start(config?: Record<string, unknown> | string, options: StartOptions = {}): Promise<void> {
     if (config !== undefined) this.configure(config);
@@ -133,7 +138,7 @@ export class Host {
 
   /** Runs the CLI, whatever its status. */
   tryWeft(words: readonly string[], options?: RunOptions): Promise<Output> {
-    return attempt([process.execPath, weftProgram, '--socket', this.socket, ...words], options);
+    return attempt([...this.cli, ...words], options);
   }
 
   /** What the CLI prints with --json. */

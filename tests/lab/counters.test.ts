@@ -1,0 +1,67 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Status } from '../../daemon/api/schema.js';
+import type { Host } from '../../lab/host.js';
+import { until } from '../../lab/wait.js';
+import { openPair, type Pair } from './pair.js';
+
+/** The counters once nothing moves any more. */
+async function settled(host: Host): Promise<Status['frames']> {
+  let before = '';
+  let frames: Status['frames'] | undefined;
+  await until(`counters of ${host.name} stand still`, async () => {
+    frames = (await host.status()).frames;
+    const now = JSON.stringify(frames);
+    const still = now === before;
+    before = now;
+    return still;
+  });
+  return frames as Status['frames'];
+}
+
+describe('counters', () => {
+  let pair: Pair;
+
+  beforeAll(async () => {
+    pair = await openPair();
+    return () => pair.lab.close();
+  });
+
+  it('balance to the frame after TCP, UDP, broadcast, floods and drops', async () => {
+    const { lab, h1, h2, a, b } = pair;
+    const third = await lab.guest('third');
+    await h1.attach(third, 'blue', { addresses: ['10.42.0.3/24'] });
+    await a.iperf(b, '10.42.0.2', '-n', '50M');
+    await a.iperf(b, '10.42.0.2', '-n', '50M', '-R');
+    await a.iperf(third, '10.42.0.3', '-n', '50M');
+    await b.sink(9000, 1000, 200, () => a.gsoSend('10.42.0.2', 9000, 1000, 200, 20));
+    await a.floodMacs(5000, 'ff:ff:ff:ff:ff:ff');
+    await third.namespace.ip('link', 'set', 'eth0', 'down');
+    await a.floodMacs(100, 'ff:ff:ff:ff:ff:ff');
+    await a.floodMacs(100, '01:80:c2:00:00:00');
+
+    for (const host of [h1, h2]) {
+      const frames = await settled(host);
+      expect(frames.received).toBe(frames.unicast + frames.flooded + frames.consumed + frames.dropped);
+      expect(frames.queued).toBe(frames.sent + frames.droppedEgress);
+      expect(frames.received).toBeGreaterThan(5000);
+    }
+    expect(await h1.dropped('port_down')).toBeGreaterThanOrEqual(100);
+    expect(await h1.dropped('reserved_group')).toBe(100);
+  });
+
+  it('agree between the two ends of the underlay', async () => {
+    const { h1, h2, a } = pair;
+    const counters = async () => {
+      const [there] = await h1.peers();
+      const [here] = await h2.peers();
+      return { sent: there?.counters?.txFrames ?? 0, received: here?.counters?.rxFrames ?? 0 };
+    };
+    await settled(h1);
+    const before = await counters();
+    expect(await a.ping('10.42.0.2', { count: 50, interval: 0.01 })).toBe(true);
+    await settled(h2);
+    const after = await counters();
+    expect(after.sent - before.sent).toBeGreaterThanOrEqual(50);
+    expect(after.received - before.received).toBe(after.sent - before.sent);
+  });
+});

@@ -1,0 +1,129 @@
+import { once } from 'node:events';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../../lab/wait.js';
+import { openPair, type Pair } from './pair.js';
+
+/** One line of iperf3 for each interval. */
+const intervalLine = /\[\s*\d+\]\s+\d+\.\d+-\d+\.\d+\s+sec\s+\S+\s+\w?Bytes/;
+
+describe('kill -9 and start again', () => {
+  let pair: Pair;
+
+  beforeEach(async () => {
+    pair = await openPair();
+    return () => pair.lab.close();
+  });
+
+  it('keeps links, addresses and declared entries, and an open TCP connection goes on', async () => {
+    const { h1, a, b } = pair;
+    await h1.weft('fdb', 'add', 'blue', '02:00:00:00:00:99', '--port', 'a');
+    const identity = async () => ({
+      ports: (await h1.ports()).map(({ id, name, ifname, mac, addresses, mtu }) => [
+        id,
+        name,
+        ifname,
+        mac,
+        addresses,
+        mtu,
+      ]),
+      link: await a.namespace
+        .ip('-o', 'link', 'show', 'eth0')
+        .then((text) => text.match(/^\d+: \S+|link\/ether \S+/g)),
+      addresses: (await a.namespace.ip('-o', 'address', 'show', 'scope', 'global')).match(/inet6? \S+/g),
+      declared: (await h1.fdb())
+        .filter(({ type }) => type === 'static')
+        .map(({ mac, where }) => [mac, where]),
+    });
+    const before = await identity();
+
+    const server = await b.listen(['iperf3', '-s', '-1'], 'tcp', 5201);
+    const client = a.namespace.start(
+      ['iperf3', '--forceflush', '-i', '0.5', '-t', '6', '-c', '10.42.0.2'],
+      'pipe',
+    );
+    let report = '';
+    client.stdout?.on('data', (chunk: Buffer) => {
+      report += chunk.toString();
+    });
+    const ended = once(client, 'close');
+    await until('iperf3 is under way', () => intervalLine.test(report));
+
+    await h1.kill();
+    await h1.start();
+    const back = performance.now();
+    await a.reach('10.42.0.2', 2);
+    expect(performance.now() - back).toBeLessThan(2000);
+    expect(await identity()).toEqual(before);
+
+    const [status] = await ended;
+    expect(status, report).toBe(0);
+    // The last half second before the summary carried data: the connection lived on.
+    const intervals =
+      report
+        .split('- - - -')[0]
+        ?.split('\n')
+        .filter((line) => intervalLine.test(line)) ?? [];
+    expect(intervals.at(-1)).not.toMatch(/\s0\.00 Bytes/);
+    expect(server.exitCode ?? 0).toBe(0);
+  });
+
+  it('notices a namespace that died meanwhile, and serves the one that takes its name', async () => {
+    const { lab, h1, a } = pair;
+    const doomed = await lab.guest('doomed');
+    const port = await h1.attach(doomed, 'blue', { addresses: ['10.42.0.7/24'] });
+    await h1.kill();
+    await doomed.namespace.remove();
+    await h1.start();
+    const state = async () => (await h1.ports()).find(({ id }) => id === port.id)?.state;
+    await until('the port waits for its namespace', async () => (await state()) === 'waiting');
+    expect((await h1.status()).findings.map(({ code }) => code)).toContain('NETNS_GONE');
+    expect(await a.ping('10.42.0.2')).toBe(true);
+
+    const successor = await lab.guest('doomed');
+    await until('the port is up again', async () => (await state()) === 'up');
+    expect(await successor.sys('address')).toBe(port.mac);
+    await a.reach('10.42.0.7');
+  });
+
+  it('notices a namespace that dies while it runs', async () => {
+    const { lab, h1, a } = pair;
+    const doomed = await lab.guest('doomed');
+    const port = await h1.attach(doomed, 'blue');
+    await doomed.namespace.remove();
+    await until('the port waits for its namespace', async () =>
+      (await h1.ports()).some(({ id, state }) => id === port.id && state === 'waiting'),
+    );
+    expect(await a.ping('10.42.0.2')).toBe(true);
+    await h1.weft('port', 'rm', port.id);
+    expect((await h1.status()).findings).toEqual([]);
+  });
+
+  it('lets a port that was given by PID die with its process', async () => {
+    const { h1, a } = pair;
+    const holder = h1.namespace.start(['unshare', '--net', 'sleep', '600']);
+    const pid = `${holder.pid}`;
+    const inHolder = ['nsenter', '--net', '--target', pid];
+    // unshare and sleep are one process: the namespace is there when its command has become sleep.
+    await until('the process is in its namespace', async () => {
+      return (await h1.namespace.run(['cat', `/proc/${pid}/comm`])).trim() === 'sleep';
+    });
+    const port = JSON.parse(
+      await h1.weft('--json', 'port', 'add', 'blue', '--netns', pid, '--address', '10.42.0.8/24'),
+    ) as { id: string };
+    await a.reach('10.42.0.8');
+    expect(await h1.namespace.run([...inHolder, 'ip', '-br', 'address', 'show', 'eth0'])).toContain(
+      '10.42.0.8/24',
+    );
+    holder.kill('SIGKILL');
+    await until('the port is gone', async () => (await h1.ports()).every(({ id }) => id !== port.id));
+  });
+
+  it('keeps everything over an orderly stop, too', async () => {
+    const { h1, a } = pair;
+    const before = (await h1.ports()).map(({ id, mac }) => [id, mac]);
+    expect(await h1.stop()).toBe(0);
+    await h1.start();
+    await a.reach('10.42.0.2', 2);
+    expect((await h1.ports()).map(({ id, mac }) => [id, mac])).toEqual(before);
+  });
+});

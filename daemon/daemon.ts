@@ -171,7 +171,9 @@ async function start(
     reload: async () => {
       native.notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
       try {
-        return await reload.reload();
+        const changed = await reload.reload();
+        log.info({ changed }, 'the configuration was read again');
+        return changed;
       } finally {
         native.notify('READY=1');
       }

@@ -100,12 +100,13 @@ export class Datapath {
     this.engine.stop();
   }
 
+  /** A copy of what was programmed. */
   state(): DatapathState {
     return {
       underlay: this.underlay,
-      networks: this.networks.values,
-      peers: this.peers.values,
-      ports: this.ports.values,
+      networks: new Map(this.networks.values),
+      peers: new Map(this.peers.values),
+      ports: new Map(this.ports.values),
       entries: [...this.entries.values()],
     };
   }

@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import type { Finding } from '../api/schema.js';
 import type { Datapath, DatapathEvent } from '../datapath/datapath.js';
-import type { Kernel, Link, NetnsPath } from '../datapath/kernel.js';
+import type { Kernel } from '../datapath/kernel.js';
 import type { WeftError } from '../errors.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
 import type { Store } from '../state/store.js';
@@ -15,7 +15,8 @@ import { desire, type Picture } from './desire.js';
 import { diagnose } from './diagnose.js';
 import { FindingList } from './findings.js';
 import type { Namespaces } from './netns.js';
-import { type Actual, type Namespace, type Place, plan } from './plan.js';
+import { Observer } from './observer.js';
+import { type Actual, plan } from './plan.js';
 import type { Proc } from './proc.js';
 import type { PeerResolver } from './resolver.js';
 import { observeSurroundings } from './surroundings.js';
@@ -45,7 +46,7 @@ const period = 2000;
 export class Reconciler {
   private readonly carrier: Carrier;
   private readonly list: FindingList;
-  private readonly knownNamespaces = new Map<string, NetnsPath>();
+  private readonly observer: Observer;
   private readonly recorded: Promise<void>[] = [];
   private lastView: View | null = null;
   private timer: NodeJS.Timeout | null = null;
@@ -55,6 +56,7 @@ export class Reconciler {
 
   constructor(private readonly parts: ReconcilerParts) {
     this.list = new FindingList(parts.now ?? (() => new Date()));
+    this.observer = new Observer({ ...parts, hostId: parts.store.hostId });
     this.carrier = new Carrier(parts.datapath, parts.kernel, (id, reason) => this.expire(id, reason));
   }
 
@@ -167,9 +169,12 @@ export class Reconciler {
 
   private async round(): Promise<void> {
     const picture = this.imagine();
-    const actual = this.observe();
-    const failures = this.carrier.run(plan(picture.desired, actual), this.offloads());
-    this.lastView = { picture, actual: this.observe(), failures };
+    const before = this.observer.observe();
+    const steps = plan(picture.desired, before);
+    const failures = this.carrier.run(steps, this.offloads());
+    this.observer.forget(steps);
+    const actual = steps.length === 0 ? before : this.observer.observe();
+    this.lastView = { picture, actual, failures };
     await this.recordCookies();
     await Promise.all(this.recorded.splice(0));
     this.publish(diagnose(this.lastView, this.parts.catalog, this.parts.datapath.counters()));
@@ -189,46 +194,6 @@ export class Reconciler {
       entries: catalog.entries(),
     };
     return desire(intent, observeSurroundings(this.parts.kernel, this.parts.resolver, catalog.config));
-  }
-
-  private observe(): Actual {
-    const state = this.parts.datapath.state();
-    const places = new Map<string, Place>();
-    for (const port of this.parts.catalog.ports()) {
-      const place = this.parts.namespaces.locate(port.netns);
-      places.set(port.id, place);
-      if (place.state === 'present') this.knownNamespaces.set(place.cookie, place.path);
-    }
-    this.knownNamespaces.set(this.parts.namespaces.ownCookie, null);
-    // Of a port that was just removed only the datapath still knows where its link is.
-    for (const { cookie, netns } of state.ports.values())
-      if (!this.knownNamespaces.has(cookie)) this.knownNamespaces.set(cookie, netns);
-    return { ...state, places, namespaces: this.scan(places) };
-  }
-
-  /** The links of all namespaces that have, or had, ports of ours. */
-  private scan(places: ReadonlyMap<string, Place>): Map<string, Namespace> {
-    const inUse = new Set(
-      [...places.values()].flatMap((place) => (place.state === 'present' ? [place.cookie] : [])),
-    );
-    const prefix = `weft:${this.parts.store.hostId}:`;
-    const found = new Map<string, Namespace>();
-    for (const [cookie, path] of this.knownNamespaces) {
-      const links = this.linksOf(path, cookie);
-      if (links !== null) found.set(cookie, { path, links });
-      const ours = links?.some(({ alias }) => alias?.startsWith(prefix)) ?? false;
-      if (path !== null && !inUse.has(cookie) && !ours) this.knownNamespaces.delete(cookie);
-    }
-    return found;
-  }
-
-  private linksOf(path: NetnsPath, cookie: string): Link[] | null {
-    try {
-      if (path !== null && this.parts.kernel.netnsInfo(path).cookie !== cookie) return null;
-      return this.parts.kernel.links(path);
-    } catch {
-      return null;
-    }
   }
 
   /** A NAME or PATH whose namespace was made again is remembered by its new cookie. */

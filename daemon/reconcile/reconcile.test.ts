@@ -1,0 +1,276 @@
+/** The reconciler in a fake world: what it repairs, what it reports, and what it leaves alone. */
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseConfig } from '../config/load.js';
+import { Datapath } from '../datapath/datapath.js';
+import { refuse } from '../datapath/fake_engine.js';
+import { FakeNative } from '../datapath/fake_native.js';
+import { EntryIntent } from '../intent/entries.js';
+import { Mutex } from '../intent/mutex.js';
+import type { IntentParts } from '../intent/parts.js';
+import { PeerIntent } from '../intent/peers.js';
+import { PortIntent } from '../intent/ports.js';
+import type { Owner } from '../model/objects.js';
+import { Catalog } from '../state/catalog.js';
+import { MemoryStore } from '../state/memory_store.js';
+import { EventBus, type EventQueue } from '../telemetry/events.js';
+import { Namespaces } from './netns.js';
+import { Reconciler } from './reconciler.js';
+import { PeerResolver } from './resolver.js';
+
+const owner: Owner = { kind: 'api', ref: 'weft' };
+const blue = 'networks: { blue: { vni: 42, subnets: [10.42.0.0/24] } }';
+
+let native: FakeNative;
+let startTimes: Map<number, string>;
+let bootId: string;
+let names: Map<string, string[]>;
+let world: ReturnType<typeof build>;
+
+function build(config: string, store = new MemoryStore()) {
+  const events = new EventBus();
+  const proc = { bootId: () => bootId, startTime: (pid: number) => startTimes.get(pid) ?? null };
+  const catalog = new Catalog(store, parseConfig(config, 'f.yaml'));
+  const datapath: Datapath = new Datapath(native, false, () => reconciler.handleEvents());
+  const namespaces = new Namespaces(native, proc);
+  const lookup = async (name: string) =>
+    names.get(name) ?? Promise.reject(refuse('ENOTFOUND', 'getaddrinfo'));
+  const resolver: PeerResolver = new PeerResolver(lookup, () => reconciler.trigger());
+  const log = pino({ level: 'silent' });
+  const reconciler: Reconciler = new Reconciler({
+    store,
+    catalog,
+    datapath,
+    kernel: native,
+    namespaces,
+    proc,
+    resolver,
+    events,
+    log,
+  });
+  const parts: IntentParts = { store, catalog, reconciler, namespaces, events, mutex: new Mutex() };
+  native.locks.clear();
+  return {
+    store,
+    catalog,
+    datapath,
+    reconciler,
+    events,
+    ports: new PortIntent(parts),
+    peers: new PeerIntent(parts),
+    entries: new EntryIntent(parts, datapath),
+  };
+}
+
+/** Rounds look at links again only after a while; a fresh reconciler looks at once, as a restarted daemon does. */
+function restart(config = blue): void {
+  world.datapath.stop();
+  world = build(config, world.store);
+}
+
+const findings = () => world.reconciler.findings.map(({ code, object }) => `${code} ${object}`);
+
+beforeEach(() => {
+  native = new FakeNative();
+  native.makeNamespace('/run/netns/one');
+  startTimes = new Map();
+  bootId = 'boot-1';
+  names = new Map();
+  world = build(blue);
+});
+
+afterEach(async () => {
+  await world.reconciler.stop();
+});
+
+describe('ports', () => {
+  it('are made again when their name leads to a new namespace, and the new cookie is kept', async () => {
+    const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    const next = native.makeNamespace('/run/netns/one');
+    await world.reconciler.settle();
+    expect(next.links.map(({ mac }) => mac)).toEqual([port.mac]);
+    expect(world.store.get('port', port.id)?.netns?.cookie).toBe(next.cookie);
+    expect(native.openFds.size).toBe(1);
+  });
+
+  it('let a namespace go after a restart, wait, and report it', async () => {
+    const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    restart();
+    await world.reconciler.settle();
+    expect(native.openFds.size).toBe(1);
+    native.namespaces.delete('/run/netns/one');
+    await world.reconciler.settle();
+    expect(native.openFds.size).toBe(0);
+    expect(findings()).toEqual([`NETNS_GONE port ${port.id}`]);
+    native.makeNamespace('/run/netns/one');
+    await world.reconciler.settle();
+    expect([findings(), native.openFds.size]).toEqual([[], 1]);
+  });
+
+  it.each([
+    ['ended', () => startTimes.delete(7)],
+    ['ended and its PID is in use again', () => startTimes.set(7, '999')],
+    ['moved to another namespace', () => native.makeNamespace('/proc/7/ns/net')],
+    ['ended with the last boot', () => (bootId = 'boot-2')],
+  ])('of a process are removed when it %s', async (_, happen) => {
+    native.makeNamespace('/proc/7/ns/net');
+    startTimes.set(7, '70');
+    const followed = world.events.follow();
+    const port = await world.ports.add({ network: 'blue', netns: '7' }, null, owner);
+    await world.entries.add({ network: 'blue', mac: '02:00:00:00:00:09', port: port.id }, owner);
+    happen();
+    await world.reconciler.settle();
+    expect([world.catalog.ports(), world.catalog.entries(), native.openFds.size]).toEqual([[], [], 0]);
+    expect((await typesOf(followed)).at(-1)).toBe('port-removed');
+  });
+
+  it('come back when the engine loses them', async () => {
+    await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    native.namespaces.get('/run/netns/one')?.links.splice(0);
+    const [handle = 0] = native.engine.ports.keys();
+    native.engine.raise({ type: 'port-gone', port: handle });
+    expect(native.openFds.size).toBe(0);
+    restart();
+    await world.reconciler.settle();
+    expect(native.links('/run/netns/one').map(({ ifname }) => ifname)).toEqual(['eth0']);
+  });
+
+  it('get the MTU that fits when the path to a peer changes', async () => {
+    await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    await world.peers.add({ address: '10.99.0.2' }, owner);
+    native.pathMtus.set('10.99.0.2', 1400);
+    await world.reconciler.settle();
+    expect(native.links('/run/netns/one').map(({ mtu }) => mtu)).toEqual([1350]);
+    expect([...native.engine.networks.values()].map(({ mtu }) => mtu)).toEqual([1350]);
+  });
+
+  it('that were tried in vain leave a finding, and the others work', async () => {
+    const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    await world.ports.add({ network: 'blue', ifname: 'w0' }, null, owner);
+    restart();
+    native.failures.set('tapReattach', refuse('EIO', 'TUNSETIFF'));
+    native.namespaces.get('/run/netns/one')?.links.splice(0);
+    await world.reconciler.settle();
+    expect(findings()).toHaveLength(1);
+    expect(world.reconciler.portFailure(port.id)).toBeNull();
+    expect(native.openFds.size).toBe(1);
+  });
+
+  it('refuse what is taken', async () => {
+    await world.ports.add(
+      { network: 'blue', netns: 'one', name: 'web', mac: '02:00:00:00:00:05', addresses: ['10.42.0.2/24'] },
+      null,
+      owner,
+    );
+    native.makeNamespace('/run/netns/two');
+    const add = (change: object) =>
+      world.ports.add({ network: 'blue', netns: 'two', ...change }, null, owner);
+    await expect(add({ name: 'web' })).rejects.toMatchObject({ code: 'WEFT_PORT_EXISTS' });
+    await expect(add({ netns: 'one' })).rejects.toMatchObject({ code: 'WEFT_PORT_EXISTS' });
+    await expect(add({ mac: '02-00-00-00-00-05' })).rejects.toMatchObject({ code: 'WEFT_MAC_IN_USE' });
+    await expect(add({ addresses: ['10.42.0.2/16'] })).rejects.toMatchObject({ code: 'WEFT_ADDRESS_IN_USE' });
+    await expect(add({ network: 'red' })).rejects.toMatchObject({ code: 'WEFT_NETWORK_NOT_FOUND' });
+    expect(() => add({ netns: 'three' })).toThrow(expect.objectContaining({ code: 'WEFT_NETNS_NOT_FOUND' }));
+    expect(world.catalog.ports()).toHaveLength(1);
+  });
+
+  it('outside the subnets of their network are reported', async () => {
+    const port = await world.ports.add(
+      { network: 'blue', netns: 'one', addresses: ['10.7.0.2/24'] },
+      null,
+      owner,
+    );
+    expect(findings()).toEqual([`ADDRESS_OUTSIDE port ${port.id}`]);
+  });
+});
+
+describe('namespaces', () => {
+  it('are resolved as the caller sees them, by a path that outlives the caller', async () => {
+    const theirs = native.makeNamespace('/proc/55/root/run/netns/one');
+    const port = await world.ports.add({ network: 'blue', netns: 'one' }, 55, owner);
+    expect(port.netns).toMatchObject({ path: '/proc/55/root/run/netns/one', cookie: theirs.cookie });
+    const same = native.namespaces.get('/run/netns/one');
+    if (same !== undefined) native.namespaces.set('/proc/56/root/run/netns/one', same);
+    const other = await world.ports.add({ network: 'blue', netns: 'one' }, 56, owner);
+    expect(other.netns?.path).toBe('/run/netns/one');
+  });
+
+  it.each(['', '../x', 'a/b', '.', 'a\0b'])('have no name like %j', (given) => {
+    expect(() =>
+      new Namespaces(native, { bootId: () => '', startTime: () => null }).resolve(given, null),
+    ).toThrow(expect.objectContaining({ code: 'WEFT_NETNS_NOT_FOUND' }));
+  });
+});
+
+describe('peers', () => {
+  it('are resolved in the background, and two on one address are refused', async () => {
+    names.set('host3.example', ['10.99.0.3']);
+    await world.peers.add({ address: '10.99.0.3' }, owner);
+    await world.peers.add({ address: 'host3.example' }, owner);
+    await expect.poll(findings).toEqual(['PEER_DUPLICATE peer host3.example']);
+    expect([...native.engine.peers.values()].map(({ address }) => address)).toEqual(['10.99.0.3']);
+  });
+
+  it('that do not resolve are a finding, not an error', async () => {
+    await world.peers.add({ address: 'host4.example' }, owner);
+    await expect
+      .poll(() => world.reconciler.findings.map(({ message }) => message))
+      .toEqual(['host4.example does not resolve: ENOTFOUND']);
+  });
+
+  it('on another port make weftd receive there too', async () => {
+    await world.peers.add({ address: '10.99.0.2:8472' }, owner);
+    expect(native.engine.underlay?.ports).toEqual([4789, 8472]);
+    native.engine.taken.add(9999);
+    await world.peers.add({ address: '10.99.0.3:9999' }, owner);
+    expect(findings()).toEqual(['UNDERLAY_FAILED underlay']);
+    expect(native.engine.underlay?.ports).toEqual([4789, 8472]);
+  });
+});
+
+describe('the underlay', () => {
+  it('starts without its address and takes it when it comes', async () => {
+    world = build('underlay: { addresses: [10.99.0.7] }');
+    world.reconciler.openUnderlay();
+    await world.reconciler.settle();
+    expect([findings(), native.engine.underlay?.ipv4]).toEqual([['UNDERLAY_DEGRADED underlay'], null]);
+    native.own.links.push(native.makeLink('eth1', ['10.99.0.7/24']));
+    await world.reconciler.settle();
+    expect([findings(), native.engine.underlay?.ipv4]).toEqual([[], '10.99.0.7']);
+  });
+
+  it('reports a declared MTU that does not fit', async () => {
+    world = build('networks: { blue: { mtu: 1500 } }\npeers: [10.99.0.2]');
+    await world.reconciler.settle();
+    expect(findings()).toEqual(['MTU_DOES_NOT_FIT network blue']);
+  });
+});
+
+describe('the janitor', () => {
+  it('removes our links that no port stands for, and nothing else', async () => {
+    const { hostId } = world.store;
+    const mine = { ...native.makeLink('a'), alias: `weft:${hostId}:p-0` };
+    const others = { ...native.makeLink('b'), alias: 'weft:another-host:p-0' };
+    native.own.links.push(mine, others, native.makeLink('c'));
+    await world.reconciler.settle();
+    expect(native.links(null).map(({ ifname }) => ifname)).toEqual(['lo', 'eth0', 'b', 'c']);
+  });
+});
+
+describe('rounds', () => {
+  it('are never two at once, and settle waits for one that began after it', async () => {
+    const before = world.reconciler.settle();
+    await world.store.put('network', 'red', {
+      ...world.catalog.network('blue'),
+      name: 'red',
+      vni: 43,
+      owner,
+    });
+    await Promise.all([before, world.reconciler.settle(), world.reconciler.settle()]);
+    expect(world.datapath.state().networks.has('red')).toBe(true);
+  });
+});
+
+async function typesOf(queue: EventQueue): Promise<string[]> {
+  return (await queue.take(1000)).map(({ type }) => type);
+}

@@ -1,0 +1,142 @@
+import { createServer } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Finding } from '../api/schema.js';
+import { parseConfig } from '../config/load.js';
+import { Datapath } from '../datapath/datapath.js';
+import { FakeNative } from '../datapath/fake_native.js';
+import type { NetworkRecord } from '../model/objects.js';
+import { Catalog } from '../state/catalog.js';
+import { MemoryStore } from '../state/memory_store.js';
+import { EventBus } from './events.js';
+import { HealthMonitor } from './health.js';
+import { Metrics } from './metrics.js';
+import { MetricsServer } from './metrics_server.js';
+
+const warning: Finding = {
+  code: 'NETNS_GONE',
+  severity: 'warning',
+  object: 'port p-1',
+  message: 'it waits',
+  remedy: '',
+  since: '2026-01-01T00:00:00Z',
+};
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('health', () => {
+  it('fails when the worker stands still for more than 2 s, and recovers', () => {
+    let now = 0;
+    let rounds = 0;
+    const health = new HealthMonitor(
+      () => rounds,
+      () => [],
+      () => now,
+    );
+    expect(health.health().status).toBe('ok');
+    now = 2000;
+    expect(health.health().status).toBe('ok');
+    now = 2001;
+    expect(health.health()).toEqual({ status: 'failing', reasons: ['the datapath has stood still for 2 s'] });
+    rounds++;
+    expect(health.health().status).toBe('ok');
+  });
+
+  it('is degraded by findings, but not by information', () => {
+    const findings: Finding[] = [{ ...warning, severity: 'info' }];
+    const health = new HealthMonitor(
+      () => 1,
+      () => findings,
+    );
+    expect(health.health().status).toBe('ok');
+    findings.push(warning);
+    expect(health.health()).toEqual({ status: 'degraded', reasons: ['it waits (NETNS_GONE)'] });
+  });
+});
+
+describe('events', () => {
+  it('reach every follower, and no one who left', async () => {
+    const bus = new EventBus();
+    const [one, other] = [bus.follow(), bus.follow()];
+    other.close();
+    bus.emit('a', 'o', 'm');
+    expect((await one.take(1000)).map(({ type }) => type)).toEqual(['a']);
+    expect([bus.followers, await other.take(0)]).toEqual([1, []]);
+  });
+
+  it('are bounded for a follower who does not read, and it is told', async () => {
+    const bus = new EventBus();
+    const queue = bus.follow();
+    for (let count = 0; count < 1500; count++) bus.emit('a', 'o', String(count));
+    const events = await queue.take(1000);
+    expect([events.length, events.at(-1)?.type]).toEqual([1001, 'events-lost']);
+    expect(events.at(-1)?.message).toContain('500 events were lost');
+  });
+
+  it('give nothing after the timeout, for the heartbeat', async () => {
+    vi.useFakeTimers();
+    const taken = new EventBus().follow().take(15_000);
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(await taken).toEqual([]);
+  });
+});
+
+describe('metrics', () => {
+  function build() {
+    const native = new FakeNative();
+    const datapath = new Datapath(native, false, () => undefined);
+    const catalog = new Catalog(new MemoryStore(), parseConfig('peers: [10.99.0.2]', 'f.yaml'));
+    datapath.putNetwork('blue', { vni: 42, mtu: 1450, vlan: false, fdb: catalog.limitsOf(blue) });
+    const peer = catalog.peers()[0];
+    if (peer !== undefined)
+      datapath.putPeer(peer.id, { address: peer.address, port: 4789, zeroChecksum: false, offload: true });
+    return new Metrics({ datapath, catalog, findings: () => [warning], version: '1.2.3' });
+  }
+  const owner = { kind: 'file', ref: 'f.yaml' } as const;
+  const blue: NetworkRecord = {
+    name: 'blue',
+    vni: 42,
+    subnets: [],
+    mtu: 'auto',
+    vlan: 'drop',
+    fdb: {},
+    owner,
+  };
+
+  it('show every drop reason with its stage, and findings by severity', async () => {
+    const text = await build().registry.metrics();
+    expect(text).toContain('weft_drops_total{reason="runt",stage="ingress"} 0');
+    expect(text).toContain('weft_drops_total{reason="port_full",stage="egress"} 0');
+    expect(text).toContain('weft_findings{severity="warning"} 1');
+    expect(text).toContain('weft_peer_rx_frames_total{peer="10.99.0.2"} 0');
+    expect(text).toContain('weft_fdb_entries{network="blue",type="learned"} 0');
+  });
+
+  it('are served on TCP with the health, and a taken address is an error with a remedy', async () => {
+    const health = new HealthMonitor(
+      () => 1,
+      () => [warning],
+    );
+    const probe = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => probe.once('listening', resolve));
+    const { port } = probe.address() as { port: number };
+    const server = new MetricsServer(build().registry, health);
+    await expect(server.listen(`127.0.0.1:${port}`)).rejects.toMatchObject({ code: 'WEFT_LISTEN' });
+    await new Promise((resolve) => probe.close(resolve));
+
+    const second = new MetricsServer(build().registry, health);
+    await second.listen(`127.0.0.1:${port}`);
+    const get = async (path: string) => {
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+      return [answer.status, await answer.text()] as const;
+    };
+    expect((await get('/metrics'))[1]).toContain('weft_info{version="1.2.3"} 1');
+    expect(await get('/healthz')).toEqual([
+      200,
+      '{"status":"degraded","reasons":["it waits (NETNS_GONE)"]}\n',
+    ]);
+    expect((await get('/x'))[0]).toBe(404);
+    await second.close();
+  });
+});

@@ -38,7 +38,7 @@ class FakeTap final : public TapQueue {
     const size_t bytes = sizeof(VnetHeader) + frame.bytes.size();
     if (bytes > size) throw std::runtime_error("the frame does not fit the read");
     memcpy(buffer, &frame.vnet, sizeof frame.vnet);
-    memcpy(buffer + sizeof frame.vnet, frame.bytes.data(), frame.bytes.size());
+    std::copy(frame.bytes.begin(), frame.bytes.end(), buffer + sizeof frame.vnet);
     return static_cast<ssize_t>(bytes);
   }
 

@@ -6,6 +6,9 @@ import type { Place } from './plan.js';
 import type { Proc } from './proc.js';
 
 export class Namespaces {
+  /** What this round saw already: opening a namespace costs a thread's setns, and many ports may share one. */
+  private readonly seen = new Map<string, string>();
+
   constructor(
     private readonly kernel: Kernel,
     private readonly proc: Proc,
@@ -36,12 +39,26 @@ export class Namespaces {
     };
   }
 
+  /** From here on {@link locate} and {@link cookieAt} look again. */
+  beginRound(): void {
+    this.seen.clear();
+  }
+
+  /** Cookie of the namespace at a path, as this round saw it. Throws what the kernel refuses. */
+  cookieAt(path: string): string {
+    const seen = this.seen.get(path);
+    if (seen !== undefined) return seen;
+    const { cookie } = this.kernel.netnsInfo(path);
+    this.seen.set(path, cookie);
+    return cookie;
+  }
+
   /** Where the namespace of a record is now. A present one may have another cookie than the record: a NAME that was made again. */
   locate(record: NetnsRecord | null): Place {
     if (record === null) return { state: 'present', path: null, cookie: this.ownCookie };
     if (record.kind === 'pid') return this.locateProcess(record);
     try {
-      return { state: 'present', path: record.path, cookie: this.kernel.netnsInfo(record.path).cookie };
+      return { state: 'present', path: record.path, cookie: this.cookieAt(record.path) };
     } catch (error) {
       return {
         state: 'gone',
@@ -55,8 +72,12 @@ export class Namespaces {
     if (record.bootId !== this.proc.bootId()) return dead;
     if (record.startTime !== null && this.proc.startTime(Number(record.given)) !== record.startTime)
       return dead;
-    const cookie = this.tryCookie(record.path);
-    if (cookie === null) return dead;
+    let cookie: string;
+    try {
+      cookie = this.cookieAt(record.path);
+    } catch {
+      return dead;
+    }
     if (cookie !== record.cookie)
       return { state: 'dead', reason: `process ${record.given} moved to another namespace` };
     return { state: 'present', path: record.path, cookie };

@@ -75,7 +75,7 @@ export class Observer {
   private linksOf(path: NetnsPath, cookie: string): Link[] | null {
     const cached = this.links.get(cookie);
     try {
-      if (path !== null && this.parts.kernel.netnsInfo(path).cookie !== cookie) return null;
+      if (path !== null && this.parts.namespaces.cookieAt(path) !== cookie) return null;
       if (cached !== undefined && this.now() - cached.at < freshFor) return cached.links;
       const links = this.parts.kernel.links(path);
       this.links.set(cookie, { links, at: this.now() });

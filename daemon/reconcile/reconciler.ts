@@ -169,6 +169,7 @@ export class Reconciler {
 
   private async round(): Promise<void> {
     const picture = this.imagine();
+    this.parts.namespaces.beginRound();
     const before = this.observer.observe();
     const steps = plan(picture.desired, before);
     const failures = this.carrier.run(steps, this.offloads());

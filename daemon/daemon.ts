@@ -2,6 +2,7 @@
  * Builds the parts and wires them. Read it to know the program: what depends on what, and in which order things start and stop.
  * Until {@link startDaemon} returns, a failure undoes what was made.
  */
+import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createApp } from './api/app.js';
 import { ApiServer, callerFinder } from './api/server.js';
@@ -9,6 +10,7 @@ import { type Identity, Views } from './api/views.js';
 import { type LoadedConfig, loadConfig } from './config/load.js';
 import { Datapath } from './datapath/datapath.js';
 import type { Native } from './datapath/native.js';
+import { WeftError } from './errors.js';
 import { EntryIntent } from './intent/entries.js';
 import { Mutex } from './intent/mutex.js';
 import { NetworkIntent } from './intent/networks.js';
@@ -67,6 +69,21 @@ export async function startDaemon(
   }
 }
 
+/** A weftd that was just killed still holds the directory until the kernel has closed its files. */
+const lockPatience = { attempts: 30, pause: 50 };
+
+async function lockOrWait(directory: string, proc: Proc): Promise<() => void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return lockDirectory(directory, proc);
+    } catch (error) {
+      const held = error instanceof WeftError && error.code === 'WEFT_STATE_LOCKED';
+      if (!held || attempt === lockPatience.attempts) throw error;
+      await setTimeout(lockPatience.pause);
+    }
+  }
+}
+
 async function unwind(undo: (() => void | Promise<void>)[]): Promise<void> {
   for (const step of undo.splice(0).reverse()) await step();
 }
@@ -81,7 +98,7 @@ async function start(
   checkRequirements(probe);
   const { config } = loaded;
 
-  undo.push(lockDirectory(options.stateDir, proc));
+  undo.push(await lockOrWait(options.stateDir, proc));
   const store = await openStore(options.stateDir);
   undo.push(() => store.close());
 

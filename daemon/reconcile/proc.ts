@@ -14,7 +14,9 @@ export const linuxProc: Proc = {
     try {
       // proc(5): field 22, counted behind the command, which is in parentheses and may hold anything.
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      // A zombie has closed its files and holds nothing any more.
+      return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
     } catch {
       return null;
     }

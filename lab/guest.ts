@@ -147,9 +147,28 @@ export class Guest {
     ]);
   }
 
-  /** Sends `count` frames, each from another random source MAC. */
-  floodMacs(count: number, destination: string): Promise<string> {
-    return this.namespace.run([tool('flood_macs'), 'eth0', `${count}`, destination], { timeout: 60 });
+  /** Sends `count` minimal frames, each from another random source MAC, at most `rate` a second. */
+  floodMacs(count: number, destination: string, rate: number): Promise<string> {
+    const argv = [tool('flood_macs'), 'eth0', `${count}`, destination, `${rate}`];
+    return this.namespace.run(argv, { timeout: 120 });
+  }
+
+  /** Pings without pause until `work` is done; gives the share of echoes that came back. */
+  async pingWhile(address: string, work: Promise<unknown>): Promise<number> {
+    const child = this.namespace.start(['ping', '-q', '-n', '-i', '0.02', address], 'pipe');
+    const ended = once(child, 'close');
+    let text = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    try {
+      await work;
+    } finally {
+      child.kill('SIGINT');
+      await ended;
+    }
+    const [, sent = 0, received = 0] = /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
+    return Number(received) / Number(sent);
   }
 
   /** Sum of the kernel's IPv4 and IPv6 counters of one name over all protocols, such as InCsumErrors or InEchos. */

@@ -1,16 +1,20 @@
-// flood_macs IFNAME COUNT DESTINATION_MAC: sends COUNT minimal frames, each from another random unicast source MAC.
+// flood_macs IFNAME COUNT DESTINATION_MAC RATE: sends COUNT minimal frames, each from another random unicast source MAC, RATE of them a
+// second at most.
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <random>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -30,10 +34,10 @@ using Frame = std::array<unsigned char, kFrameBytes>;
 
 int main(int argc, char** argv) {
   Frame frame{};
-  const bool parsed = argc == 4 && std::sscanf(argv[3], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &frame[0], &frame[1], &frame[2],
+  const bool parsed = argc == 5 && std::sscanf(argv[3], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &frame[0], &frame[1], &frame[2],
                                                &frame[3], &frame[4], &frame[5]) == 6;
   if (!parsed) {
-    std::fprintf(stderr, "usage: flood_macs IFNAME COUNT DESTINATION_MAC\n");
+    std::fprintf(stderr, "usage: flood_macs IFNAME COUNT DESTINATION_MAC RATE\n");
     return 2;
   }
   frame[12] = kExperimentalEtherType >> 8;
@@ -56,6 +60,9 @@ int main(int argc, char** argv) {
     messages[i].msg_hdr.msg_iov = &parts[i];
     messages[i].msg_hdr.msg_iovlen = 1;
   }
+  const double seconds_a_frame = 1.0 / std::max(1.0, std::strtod(argv[4], nullptr));
+  const auto began = std::chrono::steady_clock::now();
+  unsigned long done = 0;
   for (unsigned long left = std::strtoul(argv[2], nullptr, 10); left > 0;) {
     const unsigned batch = left < kBatch ? static_cast<unsigned>(left) : kBatch;
     for (unsigned i = 0; i < batch; ++i) {
@@ -69,6 +76,8 @@ int main(int argc, char** argv) {
       if (n < 0 && errno != ENOBUFS && errno != EINTR) fail("sendmmsg");
     }
     left -= batch;
+    done += batch;
+    std::this_thread::sleep_until(began + std::chrono::duration<double>(static_cast<double>(done) * seconds_a_frame));
   }
   return 0;
 }

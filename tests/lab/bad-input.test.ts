@@ -76,16 +76,22 @@ describe('weftd that cannot start', () => {
 
   it('because another weftd has the port, the state, or the socket', async () => {
     await host.start({ networks });
-    const [program, script] = host.weftd as [string, string];
-    const second = (stateDir: string, socket: string) =>
-      host.namespace.attempt(
-        [program, script, '--config', host.configFile, '--state-dir', stateDir, '--socket', socket],
+    const neighbour = await lab.host('h2');
+    neighbour.configure({ networks });
+    const second = ({ namespace, configFile }: Host, stateDir: string, socket: string) =>
+      namespace.attempt(
+        [...host.weftd.slice(0, 2), '--config', configFile, '--state-dir', stateDir, '--socket', socket],
         { timeout: 15 },
       );
     const other = (name: string) => join(lab.dir, name);
-    expectRefusal(await second(other('state'), other('sock')), 5, 'WEFT_VTEP_PORT_TAKEN', '4789');
-    expectRefusal(await second(host.stateDir, other('sock')), 5, 'WEFT_STATE_LOCKED', `${host.pid}`);
-    expectRefusal(await second(other('state'), host.socket), 5, 'WEFT_SOCKET_TAKEN', host.socket);
+    expectRefusal(await second(host, other('state'), other('sock')), 5, 'WEFT_VTEP_PORT_TAKEN', '4789');
+    expectRefusal(
+      await second(neighbour, host.stateDir, other('sock')),
+      5,
+      'WEFT_STATE_LOCKED',
+      `${host.pid}`,
+    );
+    expectRefusal(await second(neighbour, other('state'), host.socket), 5, 'WEFT_SOCKET_TAKEN', host.socket);
     expect(existsSync(other('sock'))).toBe(false);
     expect((await host.status()).pid).toBe(host.pid);
   });

@@ -34,10 +34,10 @@ describe('counters', () => {
     await a.iperf(b, '10.42.0.2', '-n', '50M', '-R');
     await a.iperf(third, '10.42.0.3', '-n', '50M');
     await b.sink(9000, 1000, 200, () => a.gsoSend('10.42.0.2', 9000, 1000, 200, 20));
-    await a.floodMacs(5000, 'ff:ff:ff:ff:ff:ff');
+    await a.floodMacs(5000, 'ff:ff:ff:ff:ff:ff', 20_000);
     await third.namespace.ip('link', 'set', 'eth0', 'down');
-    await a.floodMacs(100, 'ff:ff:ff:ff:ff:ff');
-    await a.floodMacs(100, '01:80:c2:00:00:00');
+    await a.floodMacs(100, 'ff:ff:ff:ff:ff:ff', 20_000);
+    await a.floodMacs(100, '01:80:c2:00:00:00', 20_000);
 
     for (const host of [h1, h2]) {
       const frames = await settled(host);

@@ -23,13 +23,11 @@ describe('a million random source MACs from one guest', () => {
     return () => pair.lab.close();
   });
 
-  it('takes bounded memory, and an existing pair keeps its unicast', async () => {
+  it('takes bounded memory, and an existing pair keeps its unicast', { timeout: 180_000 }, async () => {
     const { h1, h2, a, b } = pair;
     const before = [h1, h2].map(residentKilobytes);
-    const flood = a.floodMacs(million, await b.sys('address'));
-    const ping = bystander.namespace.run(['ping', '-q', '-c', '100', '-i', '0.02', '-W', '2', '10.42.0.2']);
-    await flood;
-    expect(await ping).toMatch(/ (9[5-9]|100) received/);
+    const flood = a.floodMacs(million, await b.sys('address'), 50_000);
+    expect(await bystander.pingWhile('10.42.0.2', flood)).toBeGreaterThan(0.95);
 
     for (const [index, host] of [h1, h2].entries()) {
       expect(residentKilobytes(host) - (before[index] ?? 0)).toBeLessThan(96 * mebibyte);

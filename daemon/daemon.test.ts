@@ -11,6 +11,7 @@ import { type Daemon, type DaemonOptions, startDaemon } from './daemon.js';
 import { FakeNative } from './datapath/fake_native.js';
 import { WeftError } from './errors.js';
 import type { Proc } from './reconcile/proc.js';
+import { lockDirectory } from './state/directory_lock.js';
 import { LmdbStore } from './state/lmdb_store.js';
 
 interface Answer {
@@ -264,6 +265,15 @@ describe('weftd on a fake kernel', () => {
     expect((refused as WeftError).code).toBe(code);
     expect(statSync(options.socket, { throwIfNoEntry: false })).toBeUndefined();
     expect(statSync(join(options.stateDir, 'weftd.pid'), { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  it('waits for a weftd that was just killed to let its state go', async () => {
+    startTimes.set(4242, '5');
+    lockDirectory(options.stateDir, proc, 4242);
+    const starting = start();
+    setTimeout(() => startTimes.delete(4242), 100);
+    await starting;
+    expect((await call('GET', '/v1/version')).status).toBe(200);
   });
 
   it('refuses a socket and a state directory that another one uses, and replaces a stale socket', async () => {

@@ -17,7 +17,12 @@ interface ErrorKind {
 
 const table = {
   WEFT_USAGE: { http: 400, exit: 2, sentence: '{reason}', remedy: 'See "weft --help".' },
-  WEFT_INVALID: { http: 400, exit: 2, sentence: '{field}: {reason}', remedy: 'Correct the value and try again.' },
+  WEFT_INVALID: {
+    http: 400,
+    exit: 2,
+    sentence: '{field}: {reason}',
+    remedy: 'Correct the value and try again.',
+  },
   WEFT_CONFIG: {
     http: 400,
     exit: 2,
@@ -34,7 +39,8 @@ const table = {
     http: 503,
     exit: 3,
     sentence: 'no weftd answers on {socket}: {reason}',
-    remedy: 'Start it with "weftd" or "systemctl start weftd", or name its socket with --socket or WEFT_SOCKET.',
+    remedy:
+      'Start it with "weftd" or "systemctl start weftd", or name its socket with --socket or WEFT_SOCKET.',
   },
   WEFT_SOCKET_DENIED: {
     http: 403,
@@ -142,13 +148,15 @@ const table = {
     http: 403,
     exit: 1,
     sentence: 'not permitted: {action}',
-    remedy: 'weftd needs CAP_NET_ADMIN, and CAP_SYS_ADMIN for ports in other network namespaces: run it as root or by its systemd unit.',
+    remedy:
+      'weftd needs CAP_NET_ADMIN, and CAP_SYS_ADMIN for ports in other network namespaces: run it as root or by its systemd unit.',
   },
   WEFT_VTEP_PORT_TAKEN: {
     http: 409,
     exit: 5,
     sentence: 'UDP port {port} is taken by {holder}',
-    remedy: 'Stop that program (a second weftd, a vxlan device, Open vSwitch), or choose another underlay.port on every host.',
+    remedy:
+      'Stop that program (a second weftd, a vxlan device, Open vSwitch), or choose another underlay.port on every host.',
   },
   WEFT_STATE_LOCKED: {
     http: 409,
@@ -178,7 +186,8 @@ const table = {
     http: 500,
     exit: 1,
     sentence: '/dev/net/tun cannot be used: {reason}',
-    remedy: 'Load the module with "modprobe tun"; in a container, pass --device /dev/net/tun and --cap-add NET_ADMIN.',
+    remedy:
+      'Load the module with "modprobe tun"; in a container, pass --device /dev/net/tun and --cap-add NET_ADMIN.',
   },
   WEFT_KERNEL_TOO_OLD: {
     http: 500,
@@ -198,7 +207,12 @@ const table = {
     sentence: 'the kernel refused {action}: {reason}',
     remedy: 'See the log of weftd for what led to it.',
   },
-  WEFT_TOO_LARGE: { http: 413, exit: 1, sentence: 'the request is larger than {limit} bytes', remedy: 'Send less.' },
+  WEFT_TOO_LARGE: {
+    http: 413,
+    exit: 1,
+    sentence: 'the request is larger than {limit} bytes',
+    remedy: 'Send less.',
+  },
   WEFT_NO_SUCH_ROUTE: {
     http: 404,
     exit: 1,

@@ -57,7 +57,9 @@ export const CountersSchema = z
     rxDropped: z.number(),
     txDropped: z.number(),
   })
-  .openapi('Counters', { description: 'Wire frames: a super-frame counts its segments. rx is what weft received from there.' });
+  .openapi('Counters', {
+    description: 'Wire frames: a super-frame counts its segments. rx is what weft received from there.',
+  });
 
 export const PortSchema = z
   .object({
@@ -65,7 +67,10 @@ export const PortSchema = z
     name: z.string().nullable(),
     network: z.string(),
     ifname: z.string(),
-    netns: z.string().nullable().openapi({ description: 'Name, path, or PID as given; null is the namespace of weftd' }),
+    netns: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Name, path, or PID as given; null is the namespace of weftd' }),
     mac: z.string(),
     addresses: z.array(z.string()),
     mtu: z.number().int(),
@@ -81,7 +86,10 @@ export const PortCreateSchema = z
   .strictObject({
     network: z.string(),
     ifname: z.string().optional(),
-    netns: z.string().optional().openapi({ description: 'A name in /run/netns, an absolute path, or a PID, as the caller sees them' }),
+    netns: z
+      .string()
+      .optional()
+      .openapi({ description: 'A name in /run/netns, an absolute path, or a PID, as the caller sees them' }),
     name: z.string().optional(),
     mac: z.string().optional(),
     addresses: z.array(z.string()).optional(),
@@ -92,17 +100,24 @@ export const PeerSchema = z
   .object({
     id: z.string(),
     address: z.string().openapi({ description: 'As given: a numeric address or a name' }),
-    endpoint: z.string().nullable().openapi({ description: 'The numeric address in use; null while the name does not resolve' }),
+    endpoint: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The numeric address in use; null while the name does not resolve' }),
     port: z.number().int(),
     checksum: z.enum(['full', 'zero']),
     offload: z.enum(['auto', 'off']),
     owner: OwnerSchema,
     state: z.enum(['active', 'silent', 'unresolved', 'self', 'failed']).openapi({
-      description: 'silent: programmed, but no datagram came from it in the last minute (there is no liveness protocol yet)',
+      description:
+        'silent: programmed, but no datagram came from it in the last minute (there is no liveness protocol yet)',
     }),
     reason: z.string().nullable(),
     pathMtu: z.number().int().nullable(),
-    offloadDisabled: z.string().nullable().openapi({ description: 'Why UDP_SEGMENT is not used towards this peer' }),
+    offloadDisabled: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Why UDP_SEGMENT is not used towards this peer' }),
     idle: z.number().nullable().openapi({ description: 'Seconds since its last datagram' }),
     counters: CountersSchema.nullable(),
   })
@@ -123,7 +138,9 @@ export const FdbEntrySchema = z
     mac: z.string(),
     kind: z.enum(['port', 'peer']),
     where: z.string().openapi({ description: 'Port ID or peer ID' }),
-    label: z.string().openapi({ description: 'The same for a person: IFNAME@NETNS or name of the port, address of the peer' }),
+    label: z.string().openapi({
+      description: 'The same for a person: IFNAME@NETNS or name of the port, address of the peer',
+    }),
     type: z.enum(['learned', 'static']),
     frozen: z.boolean(),
     idle: z.number(),
@@ -195,7 +212,9 @@ export const EventSchema = z
   .openapi('Event');
 
 export const ReloadSchema = z
-  .object({ changed: z.array(z.string()).openapi({ description: 'One sentence for each change that was made' }) })
+  .object({
+    changed: z.array(z.string()).openapi({ description: 'One sentence for each change that was made' }),
+  })
   .openapi('Reload');
 
 export const VersionSchema = z
@@ -207,7 +226,12 @@ export const HealthSchema = z
   .openapi('Health');
 
 export const ErrorSchema = z
-  .object({ code: z.string(), message: z.string(), remedy: z.string(), details: z.record(z.string(), z.union([z.string(), z.number()])) })
+  .object({
+    code: z.string(),
+    message: z.string(),
+    remedy: z.string(),
+    details: z.record(z.string(), z.union([z.string(), z.number()])),
+  })
   .openapi('Error');
 
 export type Owner = z.infer<typeof OwnerSchema>;

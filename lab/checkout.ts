@@ -7,6 +7,7 @@ const inCheckout = (path: string) => fileURLToPath(new URL(above + path, import.
 
 export const weftProgram = inCheckout('dist/daemon/cli/main.js');
 export const weftdProgram = inCheckout('dist/daemon/main.js');
+export const demoProgram = inCheckout('dist/lab/demo.js');
 
 /** A program of lab/native. */
 export function tool(name: string): string {

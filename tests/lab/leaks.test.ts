@@ -35,6 +35,8 @@ describe(`${cycles} port add/remove cycles`, () => {
     }
   };
   const links = async () => (await guest.namespace.ip('-br', 'link')).trim().split('\n').length;
+  const namespaces = () =>
+    readdirSync('/run/netns').filter((name) => name.startsWith(`weftlab-${process.pid}-`)).length;
   const descriptors = () => readdirSync(`/proc/${host.pid}/fd`).length;
   const resident = () => kilobytes(`/proc/${host.pid}/status`, 'VmRSS');
   const kernelMemory = () => kilobytes('/proc/meminfo', 'SUnreclaim') + kilobytes('/proc/meminfo', 'Percpu');
@@ -44,7 +46,7 @@ describe(`${cycles} port add/remove cycles`, () => {
     const before = {
       descriptors: descriptors(),
       links: await links(),
-      namespaces: readdirSync('/run/netns').length,
+      namespaces: namespaces(),
     };
     const residentBefore = resident();
     const kernelBefore = kernelMemory();
@@ -52,7 +54,7 @@ describe(`${cycles} port add/remove cycles`, () => {
     expect({
       descriptors: descriptors(),
       links: await links(),
-      namespaces: readdirSync('/run/netns').length,
+      namespaces: namespaces(),
     }).toEqual(before);
     expect(await host.ports()).toEqual([]);
     expect((await host.status()).findings).toEqual([]);

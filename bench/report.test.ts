@@ -64,6 +64,7 @@ describe('summarize', () => {
     };
     const summary = summarize(measurement, series, names);
     expect(summary.ratio).toEqual({ median: 0.9, low: 0.9, high: 0.9 });
+    expect(summary.complete).toBe(1);
     expect(summary.costRatio?.median).toBe(2);
     expect(summary.systems.kernel?.value).toEqual({ median: 10, low: 10, high: 10 });
   });
@@ -92,7 +93,7 @@ describe('markdown', () => {
   it('shows both systems, the ratio, and a dash for what was not measured', () => {
     const series: Series = {
       measurement: 'tcp',
-      discarded: 1,
+      discarded: 3,
       rounds: [{ kernel: reading(10), weft: reading(8, 2) }],
     };
     const info = {
@@ -104,7 +105,7 @@ describe('markdown', () => {
     };
     const text = markdown(info, [summarize(measurement, series, names)], names);
     expect(text).toContain(
-      '| TCP, 1 stream | Gbit/s | 10 (10-10) | 8 (8-8) | **0.80 (0.80-0.80)** | 2 (2-2) | 1 |\n',
+      '| TCP, 1 stream | Gbit/s | 10 (10-10) | 8 (8-8) | **0.80 (0.80-0.80)** | 2 (2-2) | 1 | 3 |\n',
     );
     expect(text).toContain('| tcp: retransmits | 100 (100-100) | 80 (80-80) |\n');
     expect(text).toContain('guest MTU kernel 1450, weft 1450');

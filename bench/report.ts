@@ -35,6 +35,8 @@ export interface Summary {
   higherIsBetter: boolean;
   costUnit: string;
   rounds: number;
+  /** Rounds in which every system has a reading. */
+  complete: number;
   discarded: number;
   systems: Record<string, SystemSummary>;
   /** Subject over baseline within one round, over the rounds in which both have a reading. */
@@ -54,6 +56,7 @@ export function summarize(
       const subject = round[names.subject];
       return base && subject && pick(base) > 0 ? [pick(subject) / pick(base)] : [];
     });
+  const ratios = ratioOf((reading) => reading.value);
   return {
     key: measurement.key,
     title: measurement.title,
@@ -61,12 +64,13 @@ export function summarize(
     higherIsBetter: measurement.higherIsBetter,
     costUnit: measurement.costUnit,
     rounds: series.rounds.length,
+    complete: ratios.length,
     discarded: series.discarded,
     systems: {
       [names.baseline]: summarizeSystem(series, names.baseline),
       [names.subject]: summarizeSystem(series, names.subject),
     },
-    ratio: spread(ratioOf((reading) => reading.value)),
+    ratio: spread(ratios),
     costRatio: spread(ratioOf((reading) => reading.cost)),
   };
 }
@@ -124,7 +128,7 @@ export function markdown(
     'Cells are: median (lowest-highest).',
   ];
   const main = table(
-    ['', 'unit', baseline, subject, `${subject}/${baseline}`, 'CPU for the same work', 'discarded'],
+    ['', 'unit', baseline, subject, `${subject}/${baseline}`, 'CPU for the same work', 'rounds', 'discarded'],
     summaries.map((summary) => [
       `${summary.title}${summary.higherIsBetter ? '' : ' (less is better)'}`,
       summary.unit,
@@ -132,6 +136,7 @@ export function markdown(
       cell(summary.systems[subject]?.value),
       `**${cell(summary.ratio)}**`,
       cell(summary.costRatio),
+      String(summary.complete),
       String(summary.discarded),
     ]),
   );

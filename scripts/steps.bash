@@ -5,6 +5,8 @@ rm -rf "$logs"
 mkdir -p "$logs"
 passed=0 failed=0 skipped=0
 current=
+export NO_COLOR=1
+unset FORCE_COLOR
 
 # A step is a process group of its own, so that it can be ended with all that it started and nothing else.
 end_current() {

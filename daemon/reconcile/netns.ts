@@ -26,13 +26,13 @@ export class Namespaces {
     const root = caller === null ? '' : `/proc/${caller}/root`;
     const { kind, path } = pathOf(given);
     const cookie = this.cookieOf(given, `${root}${path}`);
-    // The way through the caller ends with it. The same path in our own root outlives it, when it leads to the same namespace.
-    const lasting = root === '' || this.tryCookie(path) === cookie;
-    const startTime = kind === 'pid' && lasting ? this.proc.startTime(Number(given)) : null;
+    const lasting =
+      root === '' ? path : this.lastingPaths(path).find((one) => this.tryCookie(one) === cookie);
+    const startTime = kind === 'pid' && lasting === path ? this.proc.startTime(Number(given)) : null;
     return {
       kind,
       given,
-      path: lasting ? path : `${root}${path}`,
+      path: lasting ?? `${root}${path}`,
       cookie,
       bootId: this.proc.bootId(),
       startTime,
@@ -60,11 +60,32 @@ export class Namespaces {
     try {
       return { state: 'present', path: record.path, cookie: this.cookieAt(record.path) };
     } catch (error) {
+      const elsewhere = this.locateElsewhere(record);
+      if (elsewhere !== null) return elsewhere;
       return {
         state: 'gone',
         reason: `namespace ${record.given} is not there (${errnoOf(error) ?? 'unreadable'})`,
       };
     }
+  }
+
+  /**
+   * The way through a caller ends with it, but the namespace may be in reach of our own by now: a new mount namespace shows what was
+   * mounted before it was made. Within one boot the cookie proves that it is the same one.
+   */
+  private locateElsewhere(record: NetnsRecord): Place | null {
+    for (const path of this.lastingPaths(pathOf(record.given).path)) {
+      const cookie = path === record.path ? null : this.tryCookie(path);
+      if (cookie === null) continue;
+      if (cookie === record.cookie || record.bootId !== this.proc.bootId())
+        return { state: 'present', path, cookie };
+    }
+    return null;
+  }
+
+  /** Where a path of a caller may also be found after the caller is gone: in our own root, or in that of the host's first process. */
+  private lastingPaths(path: string): string[] {
+    return [path, `/proc/1/root${path}`];
   }
 
   private locateProcess(record: NetnsRecord): Place {

@@ -195,6 +195,26 @@ describe('namespaces', () => {
     expect(other.netns?.path).toBe('/run/netns/one');
   });
 
+  it('are found again in our own root when the way through the caller ended, by their cookie', async () => {
+    const theirs = native.makeNamespace('/proc/55/root/run/netns/late');
+    const port = await world.ports.add({ network: 'blue', netns: 'late' }, 55, owner);
+    native.namespaces.delete('/proc/55/root/run/netns/late');
+    native.makeNamespace('/run/netns/late'); // another one of that name
+    const record = port.netns;
+    if (record === null) throw new Error('the port has no namespace');
+    const namespaces = new Namespaces(native, {
+      bootId: () => record.bootId,
+      startTime: () => null,
+    });
+    expect(namespaces.locate(record).state).toBe('gone');
+    native.namespaces.set('/proc/1/root/run/netns/late', theirs);
+    expect(namespaces.locate(record)).toEqual({
+      state: 'present',
+      path: '/proc/1/root/run/netns/late',
+      cookie: theirs.cookie,
+    });
+  });
+
   it.each(['', '../x', 'a/b', '.', 'a\0b'])('have no name like %j', (given) => {
     expect(() =>
       new Namespaces(native, { bootId: () => '', startTime: () => null }).resolve(given, null),

@@ -12,16 +12,22 @@ bool is_reserved_group(Mac mac) { return (mac & ~Mac{0xf}) == 0x0180c2000000; }
 
 void Worker::forward(Frame& frame) {
   const Network& network = tables_->networks[frame.network];
+  if (frame.packet.vlan && !network.options.vlan) return drop_received(frame, Drop::inner_vlan);
+  if (last_.fits(frame)) return unicast(frame, network, last_.to());
+  last_.forget();
+
   const Mac to = load_mac(frame.packet.data);
   const Mac from = load_mac(frame.packet.data + 6);
 
   if (is_group(from) || from == 0) return drop_received(frame, Drop::source_group);
   if (is_reserved_group(to)) return drop_received(frame, Drop::reserved_group);
-  if (frame.packet.vlan && !network.options.vlan) return drop_received(frame, Drop::inner_vlan);
   if (!learn(frame, from)) return drop_received(frame, Drop::source_declared_elsewhere);
 
   if (is_group(to)) return replicate(frame, network);
-  if (const auto where = fdb_.find(frame.network, to)) return unicast(frame, network, *where);
+  if (const auto where = fdb_.find(frame.network, to)) {
+    last_.remember(frame, *where);
+    return unicast(frame, network, *where);
+  }
   replicate(frame, network);
 }
 

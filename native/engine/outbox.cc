@@ -17,7 +17,9 @@ constexpr unsigned kMessages = 64;
 constexpr size_t kControlBytes = CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int));
 constexpr Seconds kTooBigInterval = 1;
 
+// Every bit of the value reaches the low bits of the result, which choose a slot.
 uint32_t mix(uint64_t value) {
+  value ^= value >> 32;
   value *= 0x9e3779b97f4a7c15ull;
   return static_cast<uint32_t>(value >> 32);
 }
@@ -78,8 +80,23 @@ void Outbox::seal(Batch& batch) {
   sealed_[sealed_count_++] = static_cast<uint16_t>(&batch - batches_.get());
 }
 
-void Outbox::seal_flow(Slot& slot, const Batch* keep) {
-  if (slot.round != round_) return;
+Outbox::FlowSlot& Outbox::slot_of(const Peer& peer, uint32_t flow_hash) {
+  const uint32_t flow = mix(uint64_t{flow_hash} << 16 | peer.index);
+  for (uint32_t probe = 0; probe < kFlowProbes; ++probe) {
+    FlowSlot& slot = flow_slots_[(flow + probe) % kFlowSlots];
+    if (slot.round == round_ && slot.flow == flow) return slot;
+    if (slot.round == round_) continue;
+    slot = {round_, flow, kNoBatch};
+    return slot;
+  }
+  FlowSlot& slot = flow_slots_[flow % kFlowSlots];
+  seal_flow(slot, nullptr);
+  slot = {round_, flow, kNoBatch};
+  return slot;
+}
+
+void Outbox::seal_flow(const FlowSlot& slot, const Batch* keep) {
+  if (slot.batch == kNoBatch) return;
   Batch& batch = batches_[slot.batch];
   if (batch.open && &batch != keep) seal(batch);
 }
@@ -95,7 +112,7 @@ void Outbox::add(Peer& peer, const Network& network, Frame& frame) {
   const uint8_t traffic_class = frame.packet.traffic_class;
   write_vxlan_header(datagram, vni);
 
-  Slot& key_slot = key_slots_[key_hash(peer, sender, vni, traffic_class, bytes) % kKeySlots];
+  KeySlot& key_slot = key_slots_[key_hash(peer, sender, vni, traffic_class, bytes) % kKeySlots];
   Batch* batch = nullptr;
   if (key_slot.round == round_) {
     Batch& there = batches_[key_slot.batch];
@@ -104,13 +121,14 @@ void Outbox::add(Peer& peer, const Network& network, Frame& frame) {
       batch = &there;
     }
   }
-  Slot& flow_slot = flow_slots_[mix(uint64_t{frame.packet.flow_hash} << 16 | peer.index) % kFlowSlots];
+  FlowSlot& flow_slot = slot_of(peer, frame.packet.flow_hash);
   seal_flow(flow_slot, batch);
   if (batch == nullptr) {
-    batch = &new_batch(peer, sender, vni, traffic_class, bytes);
+    batch = &new_batch(peer, sender, vni, traffic_class, bytes);  // may flush, and so begin another round
     key_slot = {round_, static_cast<uint16_t>(batch - batches_.get())};
   }
-  flow_slot = {round_, static_cast<uint16_t>(batch - batches_.get())};
+  flow_slot.round = round_;
+  flow_slot.batch = static_cast<uint16_t>(batch - batches_.get());
   batch->iov[batch->pieces++] = {datagram, bytes};
   batch->bytes += bytes;
   if (++batch->datagrams == max_datagrams() || batch->bytes + bytes > kMaxBatchBytes) seal(*batch);
@@ -122,7 +140,7 @@ void Outbox::add_segments(Peer& peer, const Network& network, const Frame& frame
   const uint32_t sender = sender_of(peer, frame.packet.flow_hash);
   if (sender == Underlay::kNoSender) return drop(peer, plan.count, Drop::no_route);
 
-  seal_flow(flow_slots_[mix(uint64_t{frame.packet.flow_hash} << 16 | peer.index) % kFlowSlots], nullptr);
+  seal_flow(slot_of(peer, frame.packet.flow_hash), nullptr);
   const uint32_t header_bytes = kVxlanHeaderBytes + plan.header_length;
   const uint32_t datagram_bytes = header_bytes + plan.payload_of(0);
   uint8_t* payload = frame.packet.data + frame.packet.payload_offset;

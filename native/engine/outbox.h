@@ -50,6 +50,8 @@ class Outbox {
   static constexpr uint32_t kPieces = kMaxDatagrams * 2;
   static constexpr uint32_t kKeySlots = 1024;
   static constexpr uint32_t kFlowSlots = 4096;
+  static constexpr uint32_t kFlowProbes = 4;
+  static constexpr uint16_t kNoBatch = UINT16_MAX;
   static constexpr uint32_t kMaxBatchBytes = 65507;  // of UDP payload in one send, IPv4 (IPv6 takes 20 more, not worth a case)
 
   struct Batch {
@@ -67,9 +69,15 @@ class Outbox {
     iovec iov[kPieces];
   };
 
-  struct Slot {
+  struct KeySlot {
     uint32_t round = 0;
     uint16_t batch = 0;
+  };
+
+  struct FlowSlot {
+    uint32_t round = 0;
+    uint32_t flow = 0;
+    uint16_t batch = kNoBatch;
   };
 
   uint32_t sender_of(const Peer& peer, uint32_t flow_hash) const;
@@ -77,8 +85,10 @@ class Outbox {
   bool segments_for(const Peer& peer) const;
   Batch& new_batch(Peer& peer, uint32_t sender, uint32_t vni, uint8_t traffic_class, uint32_t datagram_bytes);
   void seal(Batch& batch);
-  // Seals the batch that the flow's frames are in, unless it is `keep`. Flows that share a slot are ordered among each other too.
-  void seal_flow(Slot& slot, const Batch* keep);
+  // The flow's slot of this round. When all that it could have are taken, another flow's is sealed and given to it.
+  FlowSlot& slot_of(const Peer& peer, uint32_t flow_hash);
+  // Seals the batch that the flow's frames are in, unless it is `keep`.
+  void seal_flow(const FlowSlot& slot, const Batch* keep);
 
   static void describe(Batch& batch, uint32_t first, uint32_t datagrams, mmsghdr& message, uint8_t* control);
   static uint32_t message_bytes(const msghdr& header);
@@ -100,8 +110,8 @@ class Outbox {
   uint16_t sealed_[kBatches];
   uint32_t round_ = 1;
   Seconds now_ = 0;
-  std::vector<Slot> key_slots_;   // the open batch for a (peer, sender, VNI, traffic class, length)
-  std::vector<Slot> flow_slots_;  // the batch that a flow's last frame went to
+  std::vector<KeySlot> key_slots_;    // the open batch for a (peer, sender, VNI, traffic class, length)
+  std::vector<FlowSlot> flow_slots_;  // the batch that a flow's last frame went to
 };
 
 }  // namespace weft

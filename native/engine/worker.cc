@@ -171,6 +171,7 @@ void Worker::serve_receiver(VtepReceiver& receiver) {
 }
 
 void Worker::flush() {
+  last_.forget();
   outbox_.flush(now_);
   write_ports();
   inbox_used_ = 0;

@@ -12,6 +12,7 @@
 #include "engine/counters.h"
 #include "engine/events.h"
 #include "engine/frame.h"
+#include "engine/last_decision.h"
 #include "engine/outbox.h"
 #include "engine/tables.h"
 #include "fdb/fdb.h"
@@ -87,6 +88,7 @@ class Worker {
   Fdb& fdb_;
   EventRing& events_;
   WorkerCounters counters_;
+  LastDecision last_;
   Outbox outbox_;
   Coalescer coalescer_;
   std::unique_ptr<uint8_t[]> inbox_;

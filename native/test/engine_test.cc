@@ -1,5 +1,4 @@
 // The engine as its control sees it, with a running worker: objects come and go while frames flow.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 #include <unistd.h>

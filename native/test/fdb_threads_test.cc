@@ -1,6 +1,5 @@
 // Readers beside a writer. What they may see is checked by value: every destination is a function of the MAC and the network, so
 // a reader that pairs one entry's key with another's value is caught.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <atomic>

@@ -1,5 +1,4 @@
 // The forwarding decision: learning, flooding, isolation, split horizon, and a verdict for every frame.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include "test/rig.h"
@@ -67,6 +66,23 @@ TEST_CASE("unicast between two peers is not relayed") {
   rig.from_underlay("10.0.0.2", vxlan(42, ethernet(kMacB, kMacC)));
   CHECK(all_sent(rig).empty());
   CHECK(rig.dropped(Drop::split_horizon) == 1);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("a MAC that moves between two frames of one round takes its frames along") {
+  Rig rig;
+  const auto network = rig.add_network(42);
+  const auto a = rig.add_port(network), b = rig.add_port(network), c = rig.add_port(network);
+  rig.from_guest(b, ethernet(kBroadcast, kMacB));
+  a.tap->to_read = {{{}, ethernet(kMacB, kMacA)}, {{}, ethernet(kMacB, kMacA)}};
+  rig.worker.serve_port(*a.port);
+  c.tap->to_read.push_back({{}, ethernet(kMacA, kMacB)});  // B speaks from port c now
+  rig.worker.serve_port(*c.port);
+  a.tap->to_read.push_back({{}, ethernet(kMacB, kMacA)});
+  rig.worker.serve_port(*a.port);
+  rig.worker.flush();
+  CHECK(b.tap->written.size() == 2);
+  CHECK(c.tap->written.size() == 2);  // B's first broadcast, and the last frame
   CHECK(rig.balanced());
 }
 

@@ -1,5 +1,4 @@
 // FrameReader on datagram socket pairs, which behave as a TAP does: one read, one frame.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <sys/socket.h>

@@ -1,5 +1,4 @@
 // What leaves towards peers: batches, their order, and what is done when the kernel refuses.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <map>
@@ -73,6 +72,17 @@ TEST_CASE("frames of one length to one peer share one send") {
   CHECK(sent.segment_size == 8 + 14 + 28 + 22);
   CHECK(sent.datagrams().size() == 40);
   for (uint32_t i = 0; i < 40; ++i) CHECK(identity(sent.datagrams()[i]).second == i);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("interleaved flows of one length share one send for each source port") {
+  Rig rig(4);
+  const auto guest = rig.add_port(rig.add_network(42));
+  rig.add_peer("10.0.0.2");
+  for (uint32_t i = 0; i < 128; ++i) guest.tap->to_read.push_back({{}, numbered(static_cast<uint16_t>(1 + i % 64), i / 64, 22)});
+  rig.run(guest);
+  CHECK(rig.sender->sent.size() == 4);
+  CHECK(all_datagrams(*rig.sender).size() == 128);
   CHECK(rig.balanced());
 }
 

@@ -1,5 +1,4 @@
 // What arrives from the underlay: bursts, the bursts that lie, foreign super-frames, congestion marks.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include "test/rig.h"

@@ -177,16 +177,18 @@ inline constexpr Mac kMacA = 0x020000000001;
 inline constexpr Mac kMacB = 0x020000000002;
 inline constexpr Mac kMacC = 0x020000000003;
 
-// The tables and the worker, with one sender so that the order of everything sent can be seen.
+// The tables and the worker; by default with one sender, so that the order of everything sent can be seen.
 class Rig {
  public:
-  Rig() : events([this] { ++wakes; }), fdb({1, 2}, 1u << 16), worker(fdb, events, true) {
-    options.source_ports = 1;
+  explicit Rig(uint32_t source_ports = 1) : events([this] { ++wakes; }), fdb({1, 2}, 1u << 16), worker(fdb, events, true) {
+    options.source_ports = source_ports;
     set_underlay();
   }
 
   void set_underlay() {
-    tables.underlay = Underlay::of({receiver}, {sender, zero_sender}, options);
+    std::vector<std::shared_ptr<VtepSender>> senders(options.source_ports, sender);
+    senders.push_back(zero_sender);
+    tables.underlay = Underlay::of({receiver}, senders, options);
     publish();
   }
 

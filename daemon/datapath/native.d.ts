@@ -52,6 +52,7 @@ export interface NetworkLimits {
 }
 
 export interface NetworkOptions {
+  /** 24 bits, or {@link NO_VNI}: cut off from the underlay, for the moment in which networks exchange their VNIs. */
   vni: number;
   /** Bytes of IP. */
   mtu: number;
@@ -101,7 +102,7 @@ export type EngineEvent =
   | { type: 'events-lost'; count: number };
 
 /** Wire frames: a super-frame counts its segments. */
-export interface PortCounters {
+export interface TrafficCounters {
   handle: number;
   rxFrames: number;
   rxBytes: number;
@@ -113,7 +114,12 @@ export interface PortCounters {
   txDropped: number;
 }
 
-export type PeerCounters = PortCounters & {
+export type PortCounters = TrafficCounters & {
+  /** The device is gone (its link was deleted, or its namespace died); it is not read any more. */
+  gone: boolean;
+};
+
+export type PeerCounters = TrafficCounters & {
   /** Why UDP_SEGMENT was switched off for this peer; null while it may be used. */
   offloadDisabled: string | null;
   /** Seconds since the last datagram from this peer; null when there was none. */
@@ -176,7 +182,8 @@ export declare class Engine {
   /** The network has no ports any more. */
   removeNetwork(handle: number): void;
   addPort(options: PortOptions): number;
-  removePort(handle: number): void;
+  /** `destroy` ends a persistent TAP with its descriptor, wherever its link is; else it stays for a later reattachment. */
+  removePort(handle: number, destroy: boolean): void;
   addPeer(options: PeerOptions): number;
   updatePeer(handle: number, options: PeerOptions): void;
   removePeer(handle: number): void;

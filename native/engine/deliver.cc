@@ -57,7 +57,7 @@ void Worker::write_failed(Port& port, uint32_t frames, int error) {
 // would report the error for ever, is not watched.
 void Worker::port_gone(Port& port) {
   if (port.gone) return;
-  port.gone = true;
+  port.gone.store(true, std::memory_order_relaxed);
   unwatch(port.queue->fd());
   events_.push({.type = EventType::port_gone, .where = {DestinationKind::port, port.index}, .address = {}});
 }

@@ -75,8 +75,8 @@ void Engine::set_underlay(const UnderlayOptions& options) {
   auto tables = next();
   tables->underlay = underlay;
   publish(std::move(tables));
-  // A receiver's index is its place in the new list; one that is gone was closed with the former tables, or is now.
-  for (uint32_t i = 0; i < underlay->receivers().size(); ++i) worker_.watch_receiver(i, underlay->receivers()[i]->fd());
+  // One that is gone left the worker's list when it was closed with the former tables.
+  for (const auto& receiver : underlay->receivers()) worker_.watch_receiver(receiver->fd());
 }
 
 const Network& Engine::network_at(NetworkIndex index) const {
@@ -145,7 +145,7 @@ uint16_t Engine::add_port(const PortOptions& options, std::unique_ptr<TapQueue> 
   return index;
 }
 
-void Engine::remove_port(uint16_t index) {
+void Engine::remove_port(uint16_t index, bool destroy) {
   Port& port = port_at(index);
   // First nothing points at the port any more, then the worker forgets it, then it is closed and its index is free.
   fdb_.flush_destination({DestinationKind::port, index});
@@ -156,6 +156,7 @@ void Engine::remove_port(uint16_t index) {
   publish(std::move(tables));
   // The worker may have learned from the port's last frames in between.
   fdb_.flush_destination({DestinationKind::port, index});
+  if (destroy) port.queue->destroy_on_close();
   ports_[index].reset();
 }
 
@@ -183,9 +184,10 @@ void Engine::update_peer(uint16_t index, const PeerOptions& options) {
   if (holder != nullptr && holder != &former) throw SysError(EEXIST, "peer", "the address is in use");
   // The worker reads a peer's options at any time, so they change by a new object in the old one's place. Its index, and with it
   // the FDB entries that point there, stay.
-  auto peer = std::make_unique<Peer>();
+  auto peer = std::make_unique<Peer>(former.state);
   peer->index = index;
   peer->options = options;
+  if (options.offload != former.options.offload) peer->state->offload_error = 0;
   auto tables = next();
   tables->peers[index] = peer.get();
   publish(std::move(tables));

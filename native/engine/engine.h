@@ -37,7 +37,8 @@ class Engine {
   void remove_network(NetworkIndex index);
 
   uint16_t add_port(const PortOptions& options, std::unique_ptr<TapQueue> queue);
-  void remove_port(uint16_t index);
+  // `destroy` ends a persistent TAP with its descriptor; else its link stays.
+  void remove_port(uint16_t index, bool destroy);
 
   uint16_t add_peer(const PeerOptions& options);
   void update_peer(uint16_t index, const PeerOptions& options);

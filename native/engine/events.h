@@ -41,7 +41,7 @@ class EventRing {
 
   // Control thread. Everything that is there, and how many were lost since the last call.
   std::vector<Event> take(uint64_t& lost) {
-    announced_.store(false, std::memory_order_release);
+    announced_.exchange(false);  // before head_ is read: what is pushed from here on wakes again
     lost = lost_.exchange(0, std::memory_order_relaxed);
     std::vector<Event> events;
     uint32_t tail = tail_.load(std::memory_order_relaxed);

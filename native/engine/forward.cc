@@ -57,18 +57,22 @@ void Worker::unicast(Frame& frame, const Network& network, Destination to) {
   if (to == frame.source) return drop_received(frame, Drop::same_port);
   if (to.kind == DestinationKind::port) {
     Port* port = tables_->ports[to.index];
+    if (port == nullptr) return replicate(frame, network);  // learned from its last frames while it was being removed
     if (frame.group != 0 && frame.group == port->options.group) return drop_received(frame, Drop::split_horizon);
     accept(frame, counters_.unicast);
     return send_to_port(*port, frame);
   }
   if (frame.group == kPeerGroup) return drop_received(frame, Drop::split_horizon);
+  Peer* peer = tables_->peers[to.index];
+  if (peer == nullptr) return replicate(frame, network);
+  if (network.options.vni == kNoVni) return drop_received(frame, Drop::no_destination);
   accept(frame, counters_.unicast);
-  send_to_peer(*tables_->peers[to.index], network, frame);
+  send_to_peer(*peer, network, frame);
 }
 
 // Head-end replication of BUM traffic: a copy for every other port of the network, and for every peer.
 void Worker::replicate(Frame& frame, const Network& network) {
-  const bool to_peers = frame.group != kPeerGroup && !tables_->flood_peers.empty();
+  const bool to_peers = frame.group != kPeerGroup && !tables_->flood_peers.empty() && network.options.vni != kNoVni;
   uint32_t ports = 0;
   for (const Port* port : network.ports) ports += floods_to(frame, *port) ? 1 : 0;
   if (ports == 0 && !to_peers) return drop_received(frame, Drop::no_destination);

@@ -16,6 +16,8 @@ namespace {
 constexpr unsigned kMessages = 64;
 constexpr size_t kControlBytes = CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int));
 constexpr Seconds kTooBigInterval = 1;
+constexpr Seconds kFirstOffloadPause = 60;
+constexpr Seconds kLongestOffloadPause = 3600;
 
 // Every bit of the value reaches the low bits of the result, which choose a slot.
 uint32_t mix(uint64_t value) {
@@ -48,9 +50,13 @@ uint32_t Outbox::max_datagrams() const {
   return most > 1 ? std::min(most, kMaxDatagrams) : kMaxDatagrams;
 }
 
-bool Outbox::segments_for(const Peer& peer) const {
-  return underlay_->max_segments() > 1 && peer.options.offload && !peer.options.zero_checksum &&
-         peer.offload_error.load(std::memory_order_relaxed) == 0;
+bool Outbox::segments_for(Peer& peer) {
+  if (underlay_->max_segments() == 1 || !peer.options.offload || peer.options.zero_checksum) return false;
+  PeerState& state = *peer.state;
+  if (state.offload_error.load(std::memory_order_relaxed) == 0) return true;
+  if (now_ < state.offload_retry) return false;
+  state.offload_error.store(0, std::memory_order_relaxed);  // routes and devices change: try again
+  return true;
 }
 
 void Outbox::drop(Peer& peer, uint32_t frames, Drop reason) {
@@ -250,7 +256,7 @@ void Outbox::send_messages(uint32_t sender, mmsghdr* messages, Batch** batches, 
     if (remedy == SendRemedy::retry) continue;
     if (remedy == SendRemedy::replay_plain) {
       // Only if the datagrams pass one by one was the offload to blame.
-      if (send_plain(batch) > 0) disable_offload(*batch.peer, -result);
+      if (send_plain(batch)) disable_offload(*batch.peer, -result);
     } else {
       failed(*batch.peer, batch.datagrams, remedy);
     }
@@ -258,28 +264,33 @@ void Outbox::send_messages(uint32_t sender, mmsghdr* messages, Batch** batches, 
   }
 }
 
-uint32_t Outbox::send_plain(Batch& batch) {
+bool Outbox::send_plain(Batch& batch) {
   mmsghdr messages[kMessages];
   alignas(cmsghdr) uint8_t control[kMessages][kControlBytes];
-  uint32_t passed = 0;
+  bool full_passed = false;
+  bool too_big = false;
   for (uint32_t first = 0; first < batch.datagrams;) {
     const unsigned count = std::min<uint32_t>(kMessages, batch.datagrams - first);
     for (unsigned i = 0; i < count; ++i) describe(batch, first + i, 1, messages[i], control[i]);
     for (unsigned at = 0; at < count;) {
       const int result = underlay_->sender(batch.sender).send(messages + at, count - at);
       if (result > 0) {
-        for (int i = 0; i < result; ++i, ++at) sent(batch, 1, message_bytes(messages[at].msg_hdr));
-        passed += static_cast<uint32_t>(result);
+        for (int i = 0; i < result; ++i, ++at) {
+          const uint32_t bytes = message_bytes(messages[at].msg_hdr);
+          full_passed |= bytes == batch.datagram_bytes;
+          sent(batch, 1, bytes);
+        }
         continue;
       }
       const SendRemedy remedy = remedy_for(-result, false);
       if (remedy == SendRemedy::retry) continue;
+      too_big |= remedy == SendRemedy::drop_too_big;
       failed(*batch.peer, 1, remedy);
       ++at;
     }
     first += count;
   }
-  return passed;
+  return full_passed && !too_big;
 }
 
 uint32_t Outbox::message_bytes(const msghdr& header) {
@@ -307,8 +318,8 @@ void Outbox::failed(Peer& peer, uint32_t datagrams, SendRemedy remedy) {
       return drop(peer, datagrams, Drop::no_route);
     case SendRemedy::drop_too_big:
       drop(peer, datagrams, Drop::too_big);
-      if (now_ - peer.last_too_big >= kTooBigInterval) {
-        peer.last_too_big = now_;
+      if (now_ - peer.state->last_too_big >= kTooBigInterval) {
+        peer.state->last_too_big = now_;
         events_.push({.type = EventType::peer_too_big, .where = {DestinationKind::peer, peer.index}, .address = {}});
       }
       return;
@@ -318,7 +329,10 @@ void Outbox::failed(Peer& peer, uint32_t datagrams, SendRemedy remedy) {
 }
 
 void Outbox::disable_offload(Peer& peer, int error) {
-  if (peer.offload_error.exchange(error, std::memory_order_relaxed) != 0) return;
+  PeerState& state = *peer.state;
+  if (state.offload_error.exchange(error, std::memory_order_relaxed) != 0) return;
+  state.offload_pause = std::clamp(state.offload_pause * 2, kFirstOffloadPause, kLongestOffloadPause);
+  state.offload_retry = now_ + state.offload_pause;
   events_.push({.type = EventType::peer_offload_disabled,
                 .where = {DestinationKind::peer, peer.index},
                 .error = error,

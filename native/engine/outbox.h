@@ -82,7 +82,7 @@ class Outbox {
 
   uint32_t sender_of(const Peer& peer, uint32_t flow_hash) const;
   uint32_t max_datagrams() const;
-  bool segments_for(const Peer& peer) const;
+  bool segments_for(Peer& peer);
   Batch& new_batch(Peer& peer, uint32_t sender, uint32_t vni, uint8_t traffic_class, uint32_t datagram_bytes);
   void seal(Batch& batch);
   // The flow's slot of this round. When all that it could have are taken, another flow's is sealed and given to it.
@@ -94,8 +94,9 @@ class Outbox {
   static uint32_t message_bytes(const msghdr& header);
   void send_all_of(uint32_t sender);
   void send_messages(uint32_t sender, mmsghdr* messages, Batch** batches, unsigned count);
-  // Without UDP_SEGMENT: one datagram a message. The number that were sent.
-  uint32_t send_plain(Batch& batch);
+  // Without UDP_SEGMENT: one datagram a message. True when a full-sized datagram passed and none was too big, that is, when a
+  // burst of them should have passed too.
+  bool send_plain(Batch& batch);
   void sent(Batch& batch, uint32_t datagrams, uint32_t bytes);
   void failed(Peer& peer, uint32_t datagrams, SendRemedy remedy);
   void drop(Peer& peer, uint32_t frames, Drop reason);

@@ -11,11 +11,40 @@ namespace weft {
 namespace {
 
 constexpr uint32_t kEthernetHeaderBytes = 14;
-constexpr uint32_t kAnyVni = UINT32_MAX;
 constexpr uint8_t kEcnMask = 3;
 constexpr uint8_t kEcnCongested = 3;
 
 Drop reason_for(ParseResult result) { return result == ParseResult::runt ? Drop::runt : Drop::ip_length; }
+
+uint32_t slice_bytes(const Burst& burst, uint32_t at) {
+  return burst.length - at < burst.segment_size ? burst.length - at : burst.segment_size;
+}
+
+// Whether all datagrams of a burst begin with the same VXLAN header. Those of one send do (outbox.h), but a kernel may join several
+// sends that left by one source port.
+bool one_network(const Burst& burst) {
+  for (uint32_t at = burst.segment_size; at < burst.length; at += burst.segment_size) {
+    if (slice_bytes(burst, at) < kVxlanHeaderBytes || memcmp(burst.data, burst.data + at, kVxlanHeaderBytes) != 0) return false;
+  }
+  return true;
+}
+
+// Whether every datagram of a burst is, to the byte, what a VTEP sends: a clean header and a frame that ends where its IP header says, or
+// where Ethernet's padding does.
+bool all_exact(const Burst& burst) {
+  constexpr uint32_t kPaddedBytes = 64;
+  for (uint32_t at = 0; at < burst.length; at += burst.segment_size) {
+    const uint32_t bytes = slice_bytes(burst, at);
+    if (bytes < kVxlanHeaderBytes + kEthernetHeaderBytes) return false;
+    uint8_t clean[kVxlanHeaderBytes];
+    write_vxlan_header(clean, read_vxlan_header(burst.data + at).value_or(0));
+    if (memcmp(clean, burst.data + at, sizeof clean) != 0) return false;
+    Packet packet{.data = burst.data + at + kVxlanHeaderBytes, .length = bytes - kVxlanHeaderBytes};
+    if (parse(packet) != ParseResult::ok) return false;
+    if (packet.ip_version != 0 && packet.ip_end != packet.length && packet.length > kPaddedBytes) return false;
+  }
+  return true;
+}
 
 // RFC 6040, 4.2: a congestion mark of the outer header goes to the inner one, if its transport understands it.
 // False when it does not: the packet must then be dropped, as the router that set the mark would have done.
@@ -60,8 +89,7 @@ void Worker::receive_from_port(Port& port, uint8_t* read, size_t bytes) {
     if (plan_segments(frame.packet, frame.vnet, frame.plan) != SegmentError::ok) return drop_received(frame, Drop::bad_gso);
     frame.wire_frames = frame.plan.count;
     port.counters.rx_super_frames.add(1);
-  } else if (frame.vnet.needs_checksum() &&
-             uint32_t{frame.vnet.checksum_start} + frame.vnet.checksum_offset + 2 > frame.packet.length) {
+  } else if (frame.vnet.needs_checksum() && !checksum_place_is_valid(frame.packet, frame.vnet)) {
     return drop_received(frame, Drop::bad_checksum_offset);
   }
   forward(frame);
@@ -75,8 +103,8 @@ void Worker::receive_burst(const Burst& burst) {
     report_stranger(burst.source);
     return drop_datagrams(nullptr, burst.length, datagrams, Drop::unknown_peer);
   }
-  if (peer != nullptr) peer->last_received.store(now_, std::memory_order_relaxed);
-  if (single) return receive_datagram(peer, burst, burst.data, burst.length, 0, kAnyVni);
+  if (peer != nullptr) peer->state->last_received.store(now_, std::memory_order_relaxed);
+  if (single) return receive_datagram(peer, burst, burst.data, burst.length, 0);
 
   // The size that UDP_GRO reports is not proof of several datagrams: a UDP super-frame of a guest behind a Linux vxlan device on this
   // machine arrives whole, as one datagram, with the *inner* segment size. Cut by it, the guest's payload would become VXLAN
@@ -86,12 +114,9 @@ void Worker::receive_burst(const Burst& burst) {
   if (burst.segment_size >= headers) {
     first.length = burst.segment_size - kVxlanHeaderBytes;
     if (parse(first) == ParseResult::ok) {
-      // And should somebody with raw sockets forge a frame that fits, he only ever reaches his own network: senders of ours keep to one
-      // VNI a burst, and a slice that changes it is refused.
-      const auto vni = read_vxlan_header(burst.data);
+      if (!one_network(burst) && !all_exact(burst)) return drop_datagrams(peer, burst.length, datagrams, Drop::ambiguous_gso);
       for (uint32_t at = 0; at < burst.length; at += burst.segment_size) {
-        const uint32_t bytes = burst.length - at < burst.segment_size ? burst.length - at : burst.segment_size;
-        receive_datagram(peer, burst, burst.data + at, bytes, 0, vni.value_or(kAnyVni));
+        receive_datagram(peer, burst, burst.data + at, slice_bytes(burst, at), 0);
       }
       return;
     }
@@ -99,17 +124,16 @@ void Worker::receive_burst(const Burst& burst) {
   if (burst.length >= headers) {
     first.length = burst.length - kVxlanHeaderBytes;
     if (parse(first) == ParseResult::ok && first.is_udp() && first.ip_end == first.length) {
-      return receive_datagram(peer, burst, burst.data, burst.length, burst.segment_size, kAnyVni);
+      return receive_datagram(peer, burst, burst.data, burst.length, burst.segment_size);
     }
   }
   drop_datagrams(peer, burst.length, datagrams, Drop::ambiguous_gso);
 }
 
-void Worker::receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uint32_t bytes, uint32_t udp_gso_size, uint32_t only_vni) {
+void Worker::receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uint32_t bytes, uint32_t udp_gso_size) {
   if (bytes < kVxlanHeaderBytes) return drop_datagrams(peer, bytes, 1, Drop::bad_vxlan_header);
   const auto vni = read_vxlan_header(data);
   if (!vni) return drop_datagrams(peer, bytes, 1, Drop::bad_vxlan_header);
-  if (only_vni != kAnyVni && *vni != only_vni) return drop_datagrams(peer, bytes, 1, Drop::ambiguous_gso);
   const uint32_t index = tables_->vni_index.find(*vni);
   if (index == VniIndex::kNone) return drop_datagrams(peer, bytes, 1, Drop::unknown_vni);
   const Network& network = tables_->networks[index];

@@ -37,7 +37,7 @@ Peer* PeerIndex::find(const AddressKey& key) const {
 void VniIndex::build(const std::vector<Network>& networks) {
   slots_.assign(slots_for(networks.size()), {});
   for (const Network& network : networks) {
-    if (!network.used) continue;
+    if (!network.used || network.options.vni == kNoVni) continue;
     size_t at = mix(network.options.vni) & (slots_.size() - 1);
     while (slots_[at].network != kNone) at = (at + 1) & (slots_.size() - 1);
     slots_[at] = {network.options.vni, network.index};

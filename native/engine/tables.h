@@ -23,6 +23,9 @@ inline constexpr uint32_t kPeerGroup = 1;
 // The peer index of a datagram's source that is no configured peer (underlay.accept: any). Nothing is learned from it.
 inline constexpr uint16_t kStranger = UINT16_MAX;
 
+// In the place of a VNI: the network is cut off from the underlay. Two networks exchange their VNIs by way of it.
+inline constexpr uint32_t kNoVni = UINT32_MAX;
+
 struct NetworkOptions {
   uint32_t vni = 0;
   uint32_t mtu = 1450;  // bytes of IP
@@ -47,17 +50,27 @@ struct Port {
   PortOptions options;
   std::unique_ptr<TapQueue> queue;
   DestinationCounters counters;
-  bool gone = false;       // worker only: the device is gone and was reported
+  std::atomic<bool> gone{false};  // the device is gone and is not read any more
   Seconds last_error = 0;  // worker only: when port_error was last reported
 };
 
-struct Peer {
-  uint16_t index = 0;
-  PeerOptions options;
+// What is known of a peer, which outlives a change of its options.
+struct PeerState {
   DestinationCounters counters;
   std::atomic<int> offload_error{0};      // errno for which UDP_SEGMENT was switched off; 0 while it is in use
+  Seconds offload_retry = 0;              // worker only: when to try it again ...
+  Seconds offload_pause = 0;              // ... and how long the last pause was
   std::atomic<Seconds> last_received{0};  // 0: never
   Seconds last_too_big = 0;               // worker only: when peer_too_big was last reported
+};
+
+// The options never change under the worker's eyes: a change makes a new Peer with the state of the old one.
+struct Peer {
+  explicit Peer(std::shared_ptr<PeerState> known = std::make_shared<PeerState>()) : state(std::move(known)), counters(state->counters) {}
+  uint16_t index = 0;
+  PeerOptions options;
+  std::shared_ptr<PeerState> state;
+  DestinationCounters& counters;
 };
 
 struct Network {

@@ -13,7 +13,9 @@ namespace {
 constexpr size_t kReadBytes = 65536 + 64;  // room for the largest super-frame with its virtio header
 constexpr size_t kInboxBytes = 256 * 1024 + kReadBytes;
 constexpr size_t kBlockBytes = 512 * 1024;
-constexpr unsigned kFramesAVisit = 256;  // of one port, so that another does not wait long
+// What one port may take of a round, so that another does not wait long.
+constexpr unsigned kFramesAVisit = 256;
+constexpr size_t kBytesAVisit = 256 * 1024;
 constexpr unsigned kEventsARound = 64;
 constexpr int kIdleMilliseconds = 250;  // the counter of rounds shows progress at least this often
 constexpr uint64_t kSweepMilliseconds = 50;
@@ -94,10 +96,11 @@ void Worker::watch_port(const Port& port) {
   epoll_ctl(epoll_, EPOLL_CTL_ADD, port.queue->fd(), &event);
 }
 
-void Worker::watch_receiver(uint32_t index, int fd) {
+// A socket that is shared with the former underlay is watched already.
+void Worker::watch_receiver(int fd) {
   if (fd < 0) return;
-  epoll_event event{.events = EPOLLIN, .data = {.u64 = tag(Watched::receiver, index)}};
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event);
+  epoll_event event{.events = EPOLLIN, .data = {.u64 = tag(Watched::receiver, static_cast<uint32_t>(fd))}};
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
 }
 
 void Worker::unwatch(int fd) {
@@ -135,8 +138,10 @@ void Worker::round(int timeout_ms) {
         break;
       }
       case Watched::receiver:
-        if (tables_->underlay != nullptr && index < tables_->underlay->receivers().size()) {
-          serve_receiver(*tables_->underlay->receivers()[index]);
+        // Told by its descriptor, so that no receiver is read twice before what it gave first was flushed.
+        if (tables_->underlay == nullptr) break;
+        for (const auto& receiver : tables_->underlay->receivers()) {
+          if (receiver->fd() == static_cast<int>(index)) serve_receiver(*receiver);
         }
         break;
     }
@@ -151,7 +156,8 @@ void Worker::round(int timeout_ms) {
 }
 
 void Worker::serve_port(Port& port) {
-  for (unsigned i = 0; i < kFramesAVisit; ++i) {
+  size_t visit_bytes = 0;
+  for (unsigned i = 0; i < kFramesAVisit && visit_bytes < kBytesAVisit; ++i) {
     if (inbox_used_ + kReadBytes > kInboxBytes) flush();
     uint8_t* at = inbox_.get() + inbox_used_;
     const ssize_t bytes = port.queue->read(at, kReadBytes);
@@ -160,6 +166,7 @@ void Worker::serve_port(Port& port) {
       return;
     }
     inbox_used_ += (static_cast<size_t>(bytes) + kReadAlignment - 1) & ~(kReadAlignment - 1);
+    visit_bytes += static_cast<size_t>(bytes);
     receive_from_port(port, at, static_cast<size_t>(bytes));
   }
 }

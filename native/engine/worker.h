@@ -37,7 +37,7 @@ class Worker {
   // Starts and ends watching a descriptor; the order to publish() does not matter.
   void watch_port(const Port& port);
   void unwatch(int fd);
-  void watch_receiver(uint32_t index, int fd);
+  void watch_receiver(int fd);
   const WorkerCounters& counters() const { return counters_; }
 
   // ---- the worker's thread, or a test that plays it ---------------------------------------------------------------------------
@@ -58,7 +58,7 @@ class Worker {
   // receive.cc: what a read gave becomes frames.
   void receive_from_port(Port& port, uint8_t* read, size_t bytes);
   void receive_burst(const Burst& burst);
-  void receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uint32_t bytes, uint32_t udp_gso_size, uint32_t only_vni);
+  void receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uint32_t bytes, uint32_t udp_gso_size);
   void report_stranger(const Endpoint& source);
 
   // forward.cc: the decision, and the two ways out.

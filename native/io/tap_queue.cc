@@ -1,11 +1,15 @@
 #include "io/tap_queue.h"
 
 #include <errno.h>
+#include <linux/if_tun.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace weft {
 
 KernelTapQueue::~KernelTapQueue() { ::close(fd_); }
+
+void KernelTapQueue::destroy_on_close() { ioctl(fd_, TUNSETPERSIST, 0); }
 
 ssize_t KernelTapQueue::read(uint8_t* buffer, size_t size) {
   const ssize_t got = ::read(fd_, buffer, size);

@@ -19,6 +19,9 @@ class TapQueue {
   // Reads one frame with its 10-byte virtio header in front. Bytes read, or -errno; -EAGAIN when there is none.
   virtual ssize_t read(uint8_t* buffer, size_t size) = 0;
 
+  // From now on the device ends with its last descriptor, also a persistent one.
+  virtual void destroy_on_close() = 0;
+
   // Writes one frame, iov[0] being its virtio header. 0 or -errno.
   virtual int write(const iovec* iov, size_t count) = 0;
 };
@@ -33,6 +36,7 @@ class KernelTapQueue final : public TapQueue {
   KernelTapQueue& operator=(const KernelTapQueue&) = delete;
 
   int fd() const override { return fd_; }
+  void destroy_on_close() override;
   ssize_t read(uint8_t* buffer, size_t size) override;
   int write(const iovec* iov, size_t count) override;
 

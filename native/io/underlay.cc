@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 
 namespace weft {
@@ -59,7 +60,7 @@ class KernelReceiver final : public VtepReceiver {
   }
 
   int fd() const override { return fd_.get(); }
-  uint64_t overflow() const override { return overflow_; }
+  uint64_t overflow() const override { return overflow_.load(std::memory_order_relaxed); }
 
   unsigned receive(std::span<Burst> bursts) override {
     const unsigned wanted = static_cast<unsigned>(bursts.size() < kMaxBursts ? bursts.size() : kMaxBursts);
@@ -101,7 +102,7 @@ class KernelReceiver final : public VtepReceiver {
       } else if (item->cmsg_level == SOL_SOCKET && item->cmsg_type == SO_RXQ_OVFL) {
         uint32_t dropped = 0;
         memcpy(&dropped, CMSG_DATA(item), sizeof dropped);
-        overflow_ += dropped - last_overflow_;  // the kernel's counter has 32 bits
+        overflow_.fetch_add(dropped - last_overflow_, std::memory_order_relaxed);  // the kernel's counter has 32 bits
         last_overflow_ = dropped;
       }
     }
@@ -112,7 +113,7 @@ class KernelReceiver final : public VtepReceiver {
   iovec iov_[kMaxBursts];
   mmsghdr messages_[kMaxBursts];
   alignas(cmsghdr) uint8_t control_[kMaxBursts][128];
-  uint64_t overflow_ = 0;
+  std::atomic<uint64_t> overflow_{0};  // read by the control thread
   uint32_t last_overflow_ = 0;
 };
 

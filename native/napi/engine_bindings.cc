@@ -1,5 +1,6 @@
 // The Engine class for JS: copies values into plain structs and back, nothing more.
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -189,6 +190,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     // One pending call is enough: it takes all events. It must not keep the process alive.
     wake_ = Napi::ThreadSafeFunction::New(info.Env(), options.Get("onEvents").As<Napi::Function>(), "weft-events", 1, 1);
     wake_.Unref(info.Env());
+    // The worker calls wake_, so it is joined before the environment takes that away.
+    cleanup_ = info.Env().AddCleanupHook(std::function<void()>([this] { engine_.reset(); }));
     guarded(info.Env(), [&] {
       engine_ = std::make_unique<Engine>(Engine::Options{
           .fdb_capacity = number_of(options, "fdbCapacity"),
@@ -198,8 +201,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     });
   }
 
-  // Also runs when the environment ends: the worker is joined before anything that it uses goes away.
   ~EngineObject() override {
+    cleanup_.Remove(Env());
     engine_.reset();
     wake_.Abort();
   }
@@ -255,7 +258,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   }
 
   void remove_port(const Napi::CallbackInfo& info) {
-    guarded(info.Env(), [&] { engine_->remove_port(handle(info[0])); });
+    guarded(info.Env(), [&] { engine_->remove_port(handle(info[0]), info[1].As<Napi::Boolean>().Value()); });
   }
 
   Napi::Value add_peer(const Napi::CallbackInfo& info) {
@@ -340,7 +343,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Array port_counters(Napi::Env env, const Tables& tables) const {
     Napi::Array array = Napi::Array::New(env);
     for (const Port* port : tables.ports) {
-      if (port != nullptr) array.Set(array.Length(), counters_object(env, port->index, port->counters));
+      if (port == nullptr) continue;
+      Napi::Object object = counters_object(env, port->index, port->counters);
+      object.Set("gone", port->gone.load(std::memory_order_relaxed));
+      array.Set(array.Length(), object);
     }
     return array;
   }
@@ -349,9 +355,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     Napi::Array array = Napi::Array::New(env);
     for (const Peer* peer : tables.flood_peers) {
       Napi::Object object = counters_object(env, peer->index, peer->counters);
-      const int error = peer->offload_error.load(std::memory_order_relaxed);
+      const int error = peer->state->offload_error.load(std::memory_order_relaxed);
       object.Set("offloadDisabled", error == 0 ? env.Null() : Napi::String::New(env, "UDP_SEGMENT: " + errno_name(error)));
-      const Seconds last = peer->last_received.load(std::memory_order_relaxed);
+      const Seconds last = peer->state->last_received.load(std::memory_order_relaxed);
       object.Set("idle", last == 0 ? env.Null() : Napi::Number::New(env, Engine::now() - last));
       array.Set(array.Length(), object);
     }
@@ -413,6 +419,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   uint32_t source_ports_ = 4;
   Napi::ThreadSafeFunction wake_;
+  Napi::Env::CleanupHook<std::function<void()>> cleanup_;
   std::unique_ptr<Engine> engine_;
 };
 

@@ -43,6 +43,9 @@ uint16_t inverted_not_zero(uint64_t sum) {
   return checksum == 0 ? 0xffff : checksum;
 }
 
+// Padding behind the IP datagram is not summed.
+uint32_t checksum_end(const Packet& packet) { return packet.ip_version != 0 ? packet.ip_end : packet.length; }
+
 }  // namespace
 
 SegmentError plan_segments(const Packet& packet, const VnetHeader& vnet, SegmentPlan& plan) {
@@ -125,13 +128,17 @@ void write_segment_headers(const Packet& packet, const VnetHeader&, const Segmen
   }
 }
 
+bool checksum_place_is_valid(const Packet& packet, const VnetHeader& vnet) {
+  const uint32_t start = vnet.checksum_start;
+  const uint32_t first = packet.ip_version == 4 ? packet.l3_offset + 20u : packet.ip_version == 6 ? packet.l3_offset + 40u : 14u;
+  return start >= first && start + vnet.checksum_offset + 2 <= checksum_end(packet);
+}
+
 bool finish_checksum(const Packet& packet, VnetHeader& vnet) {
+  if (!checksum_place_is_valid(packet, vnet)) return false;
   const uint32_t start = vnet.checksum_start;
   const uint32_t at = start + vnet.checksum_offset;
-  // A checksum may not lie in the headers that the forwarding decision was made from, or writing it would change them.
-  const uint32_t first = packet.ip_version == 4 ? packet.l3_offset + 20u : packet.ip_version == 6 ? packet.l3_offset + 40u : 14u;
-  const uint32_t end = packet.ip_version != 0 ? packet.ip_end : packet.length;
-  if (start < first || at + 2 > end) return false;
+  const uint32_t end = checksum_end(packet);
   const uint64_t sum = checksum_add(packet.data + start, end - start, 0);
   store_raw16(packet.data + at, inverted_not_zero(sum));
   vnet.flags &= static_cast<uint8_t>(~kVnetNeedsChecksum);

@@ -37,8 +37,12 @@ SegmentError plan_segments(const Packet& packet, const VnetHeader& vnet, Segment
 // packet.data + packet.payload_offset + i * plan.segment_payload and is read for its checksum.
 void write_segment_headers(const Packet& packet, const VnetHeader& vnet, const SegmentPlan& plan, uint8_t* blocks, size_t stride);
 
+// Whether NEEDS_CSUM names a place that may be written: inside the frame, and behind the headers that the forwarding decision is
+// made from.
+bool checksum_place_is_valid(const Packet& packet, const VnetHeader& vnet);
+
 // Completes, in place, the checksum of a frame that is not a super-frame and has NEEDS_CSUM, for any protocol; clears the flag.
-// False when checksum_start and checksum_offset do not lie inside the frame; the frame is then unchanged.
+// False, and the frame unchanged, when checksum_place_is_valid() says no.
 bool finish_checksum(const Packet& packet, VnetHeader& vnet);
 
 }  // namespace weft

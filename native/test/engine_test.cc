@@ -71,11 +71,11 @@ TEST_CASE("frames flow between two ports of a running engine, and stop when one 
   a.send(frame);
   CHECK(b.receive() == frame);
   CHECK(engine.fdb().find(network, kMacA) == Destination{DestinationKind::port, port_a});
-  engine.remove_port(port_a);
+  engine.remove_port(port_a, true);
   CHECK_FALSE(engine.fdb().find(network, kMacA).has_value());
-  CHECK(error_of([&] { engine.remove_port(port_a); }) == ENOENT);
+  CHECK(error_of([&] { engine.remove_port(port_a, true); }) == ENOENT);
   CHECK(error_of([&] { engine.remove_network(network); }) == EBUSY);
-  engine.remove_port(port_b);
+  engine.remove_port(port_b, true);
   engine.remove_network(network);
   CHECK(engine.tables().networks[network].used == false);
 }
@@ -142,7 +142,7 @@ TEST_CASE("objects come and go under traffic: no crash, no frame to a closed por
     engine.declare(network, kMacB, {DestinationKind::port, port});
     engine.flush_learned(i % 2 == 0 ? std::optional<NetworkIndex>(network) : std::nullopt);
     engine.dump_fdb(std::nullopt, 100);
-    engine.remove_port(port);
+    engine.remove_port(port, true);
     engine.remove_peer(peer);
   }
   stop = true;
@@ -154,6 +154,51 @@ TEST_CASE("objects come and go under traffic: no crash, no frame to a closed por
   CHECK(c.received.get() == c.unicast.get() + c.flooded.get() + c.consumed.get() + ingress);
   CHECK(c.queued.get() == c.sent.get() + egress);
   CHECK(c.received.get() > 300);
+}
+
+TEST_CASE("a port or a peer removed while its own frames arrive is never a place to send to") {
+  Engine engine(quiet());
+  engine.start();
+  const auto network = engine.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});
+  Guest steady;
+  engine.add_port({.network = network, .group = 0}, steady.queue());
+  for (int i = 0; i < 300; ++i) {
+    Guest guest;
+    const auto port = engine.add_port({.network = network, .group = 0}, guest.queue());
+    std::atomic<bool> stop{false};
+    std::thread both_ways([&] {
+      Bytes bytes(2000);
+      while (!stop) {
+        guest.send(ethernet(kMacA, kMacB));
+        steady.send(ethernet(kMacB, kMacA));
+        while (recv(steady.fds[0], bytes.data(), bytes.size(), MSG_DONTWAIT) > 0) {
+        }
+        while (recv(guest.fds[0], bytes.data(), bytes.size(), MSG_DONTWAIT) > 0) {
+        }
+      }
+    });
+    while (!engine.fdb().find(network, kMacB).has_value()) std::this_thread::yield();
+    engine.remove_port(port, true);
+    stop = true;
+    both_ways.join();
+    CHECK_FALSE(engine.fdb().find(network, kMacB).has_value());
+  }
+}
+
+TEST_CASE("two networks exchange their VNIs by way of none, and a peer's counters outlive a change of its options") {
+  Engine engine(quiet());
+  const auto blue = engine.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});
+  const auto red = engine.add_network({.vni = 43, .mtu = 1450, .vlan = false, .fdb = {}});
+  engine.update_network(blue, {.vni = kNoVni, .mtu = 1450, .vlan = false, .fdb = {}});
+  engine.update_network(red, {.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});
+  engine.update_network(blue, {.vni = 43, .mtu = 1450, .vlan = false, .fdb = {}});
+  CHECK(engine.tables().vni_index.find(42) == red);
+  CHECK(engine.tables().vni_index.find(43) == blue);
+  const auto peer = engine.add_peer({.endpoint = *Endpoint::parse("10.0.0.2", 4789)});
+  engine.tables().peers[peer]->counters.rx_frames.add(7);
+  engine.update_peer(peer, {.endpoint = *Endpoint::parse("10.0.0.3", 4789)});
+  CHECK(engine.tables().peers[peer]->counters.rx_frames.get() == 7);
+  CHECK(engine.tables().peer_index.find(Endpoint::parse("10.0.0.2", 0)->key()) == nullptr);
 }
 
 TEST_CASE("two engines on loopback: VXLAN over real sockets, options changed without a new socket, a taken port refused") {

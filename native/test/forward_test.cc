@@ -155,6 +155,11 @@ TEST_CASE("each frame that cannot be forwarded is dropped for its own reason") {
        [&] {
          rig.from_guest(a, ethernet(kMacB, kMacA), {.flags = kVnetNeedsChecksum, .checksum_start = 50, .checksum_offset = 9});
        }},
+      {"checksum in the IP header", Drop::bad_checksum_offset,
+       [&] {
+         const Bytes frame = with_macs(build(weft::test::Frame{.payload = Bytes(20, 1)}), kMacB, kMacA);
+         rig.from_guest(a, frame, {.flags = kVnetNeedsChecksum, .checksum_start = 14, .checksum_offset = 10});
+       }},
       {"gso of no TCP", Drop::bad_gso,
        [&] {
          rig.from_guest(a, ethernet(kMacB, kMacA, 3000), {.flags = kVnetNeedsChecksum, .gso_type = kGsoTcp4, .gso_size = 1400});
@@ -219,6 +224,56 @@ TEST_CASE("a source that is declared elsewhere is dropped and not learned") {
   CHECK(a.tap->written.empty());
   rig.from_guest(b, ethernet(kMacA, kMacB));
   CHECK(a.tap->written.size() == 1);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("an FDB entry that points at nothing is a miss") {
+  Rig rig;
+  const auto network = rig.add_network(42);
+  const auto a = rig.add_port(network), b = rig.add_port(network), c = rig.add_port(network);
+  rig.add_peer("10.0.0.2");
+  rig.from_guest(b, ethernet(kBroadcast, kMacB));
+  rig.from_underlay("10.0.0.2", vxlan(42, ethernet(kBroadcast, kMacC)));
+  rig.tables.ports[b.port->index] = nullptr;
+  std::erase(rig.tables.networks[network].ports, b.port);
+  rig.tables.peers[0] = nullptr;
+  rig.tables.flood_peers.clear();
+  rig.publish();
+  c.tap->written.clear();
+  rig.from_guest(a, ethernet(kMacB, kMacA));
+  rig.from_guest(a, ethernet(kMacC, kMacA));
+  CHECK(c.tap->written.size() == 2);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("a network without a VNI is cut off from the underlay and works on this host") {
+  Rig rig;
+  const auto network = rig.add_network(kNoVni);
+  const auto a = rig.add_port(network), b = rig.add_port(network);
+  rig.add_peer("10.0.0.2");
+  rig.from_guest(a, ethernet(kBroadcast, kMacA));
+  rig.fdb.declare(network, kMacB, {DestinationKind::peer, 0});
+  rig.from_guest(a, ethernet(kMacB, kMacA));
+  CHECK(b.tap->written.size() == 1);
+  CHECK(rig.sender->sent.empty());
+  CHECK(rig.dropped(Drop::no_destination) == 1);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("one visit to a port is bounded in frames and in bytes") {
+  Rig rig;
+  const auto network = rig.add_network(42);
+  const auto a = rig.add_port(network);
+  rig.add_port(network);
+  for (int i = 0; i < 400; ++i) a.tap->to_read.push_back({{}, ethernet(kBroadcast, kMacA)});
+  rig.worker.serve_port(*a.port);
+  CHECK(a.tap->to_read.size() == 144);
+  rig.worker.flush();
+  a.tap->to_read.clear();
+  for (int i = 0; i < 100; ++i) a.tap->to_read.push_back({{}, ethernet(kBroadcast, kMacA, 60000)});
+  rig.worker.serve_port(*a.port);
+  CHECK(a.tap->to_read.size() >= 94);
+  rig.worker.flush();
   CHECK(rig.balanced());
 }
 

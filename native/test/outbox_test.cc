@@ -189,7 +189,8 @@ TEST_CASE("many super-frames in one round outgrow the header arena and still arr
   rig.add_peer("10.0.0.3");
   const auto other = rig.add_port(rig.network);
   for (int i = 0; i < 60; ++i) rig.guest.tap->to_read.push_back({tso(false, 500), tcp_super_frame(60000)});
-  rig.run(rig.guest);
+  while (!rig.guest.tap->to_read.empty()) rig.worker.serve_port(*rig.guest.port);
+  rig.worker.flush();
   std::map<std::string, size_t> count;
   for (const Sent& sent : rig.sender->sent) {
     for (Bytes datagram : sent.datagrams()) {
@@ -245,7 +246,7 @@ TEST_CASE("EIO on a burst: it is replayed without UDP_SEGMENT, nothing lost or d
   const auto datagrams = all_datagrams(*rig.sender);
   REQUIRE(datagrams.size() == 100);
   for (uint32_t i = 0; i < 100; ++i) CHECK(identity(datagrams[i]).second == i);
-  CHECK(peer->offload_error.load() == EIO);
+  CHECK(peer->state->offload_error.load() == EIO);
   const auto events = rig.take_events();
   CHECK(std::count_if(events.begin(), events.end(), [](const Event& e) { return e.type == EventType::peer_offload_disabled; }) == 1);
 
@@ -284,8 +285,42 @@ TEST_CASE("EINVAL disables the offload only if the datagrams pass one by one") {
   rig.sender->refuse = [](const Sent&) { return EINVAL; };
   for (uint32_t i = 0; i < 5; ++i) rig.guest.tap->to_read.push_back({{}, numbered(1, i, 22)});
   rig.run(rig.guest);
-  CHECK(peer->offload_error.load() == 0);
+  CHECK(peer->state->offload_error.load() == 0);
   CHECK(rig.dropped(Drop::no_route) == 5);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("EINVAL for a path that is too small, as older kernels say it, does not cost the peer its offload") {
+  OutboxRig rig;
+  Peer* peer = rig.add_peer("10.0.0.2");
+  rig.sender->refuse = [](const Sent& message) { return message.segment_size != 0 ? EINVAL : message.bytes.size() > 1000 ? EMSGSIZE : 0; };
+  rig.from_guest(rig.guest, tcp_super_frame(14100), tso(false, 1400));  // the last segment is short and passes
+  CHECK(peer->state->offload_error.load() == 0);
+  CHECK(rig.dropped(Drop::too_big) == 10);
+  CHECK(rig.sender->sent.size() == 1);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("the offload is tried again after a pause that grows") {
+  OutboxRig rig;
+  Peer* peer = rig.add_peer("10.0.0.2");
+  bool broken = true;
+  rig.sender->refuse = [&](const Sent& message) { return broken && message.segment_size != 0 ? EIO : 0; };
+  const auto burst_at = [&](Seconds now) {
+    rig.worker.set_time(now);
+    rig.sender->sent.clear();
+    rig.from_guest(rig.guest, tcp_super_frame(14000), tso(false, 1400));
+    return rig.sender->sent.size();
+  };
+  CHECK(burst_at(100) == 10);
+  CHECK(burst_at(159) == 10);
+  CHECK(peer->state->offload_error.load() == EIO);
+  CHECK(burst_at(160) == 10);  // tried, and failed again
+  CHECK(burst_at(279) == 10);
+  broken = false;
+  CHECK(burst_at(279) == 10);
+  CHECK(burst_at(281) == 1);
+  CHECK(peer->state->offload_error.load() == 0);
   CHECK(rig.balanced());
 }
 

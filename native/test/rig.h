@@ -28,8 +28,10 @@ class FakeTap final : public TapQueue {
   std::vector<TapFrame> written;
   int read_error = EAGAIN;
   int write_error = 0;
+  bool destroyed = false;
 
   int fd() const override { return -1; }
+  void destroy_on_close() override { destroyed = true; }
 
   ssize_t read(uint8_t* buffer, size_t size) override {
     if (to_read.empty()) return -read_error;

@@ -93,6 +93,23 @@ describe('ports', () => {
     expect(native.openFds.size).toBe(1);
   });
 
+  it('do not come back when they are removed while a round records where they are', async () => {
+    native.makeNamespace('/run/netns/two');
+    const kept = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    const removed = await world.ports.add({ network: 'blue', netns: 'two' }, null, owner);
+    const [first, second] = [kept, removed].sort((one, other) => (one.id < other.id ? -1 : 1));
+    if (first === undefined || second === undefined) throw new Error('there are two ports');
+    native.makeNamespace('/run/netns/one');
+    native.makeNamespace('/run/netns/two');
+    const end = world.store.watch(({ key }) => {
+      if (key !== first.id) return;
+      end();
+      void world.store.delete('port', second.id);
+    });
+    await world.reconciler.settle();
+    expect(world.store.list('port').map(({ id }) => id)).toEqual([first.id]);
+  });
+
   it('let a namespace go after a restart, wait, and report it', async () => {
     const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
     restart();

@@ -200,14 +200,20 @@ export class Reconciler {
   /** A NAME or PATH whose namespace was made again is remembered by its new cookie. */
   private async recordCookies(): Promise<void> {
     const { store, catalog, proc } = this.parts;
-    for (const port of catalog.ports()) {
-      const place = this.view.actual.places.get(port.id);
-      if (port.netns === null || place?.state !== 'present' || place.cookie === port.netns.cookie) continue;
-      await store.put('port', port.id, {
-        ...port,
-        netns: { ...port.netns, cookie: place.cookie, bootId: proc.bootId() },
-      });
-    }
+    const moved = catalog.ports().flatMap(({ id, netns }) => {
+      const place = this.view.actual.places.get(id);
+      const differs = netns !== null && place?.state === 'present' && place.cookie !== netns.cookie;
+      return differs ? [{ id, cookie: place.cookie }] : [];
+    });
+    if (moved.length === 0) return;
+    const bootId = proc.bootId();
+    // Read again inside: the port may be removed meanwhile, and must not come back.
+    await store.transaction((tx) => {
+      for (const { id, cookie } of moved) {
+        const port = tx.get('port', id);
+        if (port?.netns) tx.put('port', id, { ...port, netns: { ...port.netns, cookie, bootId } });
+      }
+    });
   }
 
   /** A port whose process died has nothing to return to. */

@@ -71,20 +71,21 @@ export class LmdbStore implements Store {
   }
 
   async transaction(change: (tx: Transaction) => void): Promise<void> {
-    // Collected first: lmdb commits what was written before a callback threw.
-    const writes: (() => void)[] = [];
     const made: Change[] = [];
-    change({
-      put: (kind, key, record) => {
-        writes.push(() => void this.of(kind).put(key, record));
-        made.push({ kind, key });
-      },
-      delete: (kind, key) => {
-        writes.push(() => void this.of(kind).remove(key));
-        made.push({ kind, key });
-      },
-    });
     await this.root.transaction(() => {
+      // Collected first: lmdb commits what was written before a callback threw.
+      const writes: (() => void)[] = [];
+      change({
+        get: (kind, key) => this.get(kind, key),
+        put: (kind, key, record) => {
+          writes.push(() => void this.of(kind).put(key, record));
+          made.push({ kind, key });
+        },
+        delete: (kind, key) => {
+          writes.push(() => void this.of(kind).remove(key));
+          made.push({ kind, key });
+        },
+      });
       for (const write of writes) write();
     });
     for (const one of made) for (const listener of this.listeners) listener(one);

@@ -30,6 +30,7 @@ export class MemoryStore implements Store {
   async transaction(change: (tx: Transaction) => void): Promise<void> {
     const changes: (() => Change)[] = [];
     change({
+      get: (kind, key) => this.get(kind, key),
       put: (kind, key, record) => {
         const copy = structuredClone(record);
         changes.push(() => {

@@ -58,6 +58,19 @@ describe.each([
     expect(store.list('network')).toEqual([]);
     await store.close();
   });
+
+  it('shows a transaction what the ones before it left, though nobody waited for them', async () => {
+    const store = await open();
+    await store.put('network', 'blue', blue);
+    const deleted = store.delete('network', 'blue');
+    let seen: NetworkRecord | undefined = blue;
+    await store.transaction((tx) => {
+      seen = tx.get('network', 'blue');
+    });
+    await deleted;
+    expect(seen).toBeUndefined();
+    await store.close();
+  });
 });
 
 describe('the lmdb store', () => {

@@ -19,6 +19,8 @@ export interface Change {
 
 /** Changes that become true together or not at all. */
 export interface Transaction {
+  /** What all earlier changes left, also those of transactions that have not resolved yet; not what this one puts. */
+  get<K extends Kind>(kind: K, key: string): Records[K] | undefined;
   put<K extends Kind>(kind: K, key: string, record: Records[K]): void;
   delete(kind: Kind, key: string): void;
 }
@@ -32,6 +34,7 @@ export interface Store {
   /** Resolves when the record is on the disk. */
   put<K extends Kind>(kind: K, key: string, record: Records[K]): Promise<void>;
   delete(kind: Kind, key: string): Promise<void>;
+  /** `change` may be called later; when it throws, nothing is changed. */
   transaction(change: (tx: Transaction) => void): Promise<void>;
   /** Calls back after each change; returns what ends it. */
   watch(listener: (change: Change) => void): () => void;

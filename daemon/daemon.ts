@@ -104,8 +104,9 @@ async function start(
 
   const events = new EventBus();
   const catalog = new Catalog(store, loaded);
-  const mergeUdp = probe.uso && config.underlay.offloads.uso === 'auto';
-  const datapath: Datapath = new Datapath(native, mergeUdp, () => reconciler.handleEvents());
+  const { tso, uso } = config.underlay.offloads;
+  const merge = { mergeTcp: tso === 'auto', mergeUdp: probe.uso && uso === 'auto' };
+  const datapath: Datapath = new Datapath(native, merge, () => reconciler.handleEvents());
   const namespaces = new Namespaces(native, proc);
   const resolver: PeerResolver = new PeerResolver(lookup, () => reconciler.trigger());
   const reconciler: Reconciler = new Reconciler({

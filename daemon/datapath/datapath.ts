@@ -7,6 +7,7 @@ import type {
   DropReason,
   Engine,
   EngineEvent,
+  EngineOptions,
   FdbEntry,
   Native,
   NetworkCounters,
@@ -86,10 +87,10 @@ export class Datapath {
   private readonly ports = new Handles<PortPlace>();
   private readonly entries = new Map<string, DeclaredEntry>();
 
-  /** `mergeUdp`: join UDP into USO super-frames. `onEvents` is called when {@link takeEvents} has something to give. */
-  constructor(native: Native, mergeUdp: boolean, onEvents: () => void) {
+  /** `merge`: what to join into super-frames on TAP writes. `onEvents` is called when {@link takeEvents} has something to give. */
+  constructor(native: Native, merge: Pick<EngineOptions, 'mergeTcp' | 'mergeUdp'>, onEvents: () => void) {
     this.drops = native.drops;
-    this.engine = new native.Engine({ fdbCapacity, sourcePorts, mergeUdp, onEvents });
+    this.engine = new native.Engine({ fdbCapacity, sourcePorts, ...merge, onEvents });
   }
 
   start(): void {
@@ -144,14 +145,15 @@ export class Datapath {
     this.forgetEntries(({ where }) => where.kind === 'peer' && where.id === id);
   }
 
-  /** The engine owns `fds` from here on, also when this throws. */
-  addPort(id: string, place: PortPlace, fds: number[]): void {
+  /** `open` gives the TAP's file descriptors. It is called only when the engine will take them, which it does also when it throws. */
+  addPort(id: string, place: PortPlace, open: () => number[]): void {
     const network = this.networks.need(place.network);
-    this.ports.set(id, this.engine.addPort({ network, fds, group: noGroup }), place);
+    this.ports.set(id, this.engine.addPort({ network, fds: open(), group: noGroup }), place);
   }
 
-  removePort(id: string): void {
-    this.ports.remove(id, (handle) => this.engine.removePort(handle));
+  /** `destroy` ends the TAP too, wherever it is: the port will not return. */
+  removePort(id: string, destroy: boolean): void {
+    this.ports.remove(id, (handle) => this.engine.removePort(handle, destroy));
     this.forgetEntries(({ where }) => where.kind === 'port' && where.id === id);
   }
 

@@ -20,6 +20,8 @@ export interface EngineOptions {
   fdbCapacity: number;
   /** Source ports a worker sends from (flow entropy on the underlay), 1-64. */
   sourcePorts: number;
+  /** Join TCP segments into super-frames on TAP writes. */
+  mergeTcp: boolean;
   /** Join UDP frames into USO super-frames on TAP writes (Linux 6.2, {@link Probe.uso}). */
   mergeUdp: boolean;
   /** Called on the Node thread when {@link Engine.takeEvents} has something to give. Calls are coalesced. */

@@ -223,7 +223,7 @@ describe('plans that are carried out', () => {
       fc.property(fc.array(world, { maxLength: 6 }), (worlds) => {
         native.namespaces.clear();
         native.openFds.clear();
-        let datapath = new Datapath(native, false, () => undefined);
+        let datapath = new Datapath(native, { mergeTcp: true, mergeUdp: false }, () => undefined);
         let carrier = new Carrier(datapath, native, () => undefined);
         native.locks.clear();
         for (const now of worlds) {
@@ -237,7 +237,7 @@ describe('plans that are carried out', () => {
           }
           if (now.restart) {
             datapath.stop();
-            datapath = new Datapath(native, false, () => undefined);
+            datapath = new Datapath(native, { mergeTcp: true, mergeUdp: false }, () => undefined);
             carrier = new Carrier(datapath, native, () => undefined);
             native.locks.clear();
           }

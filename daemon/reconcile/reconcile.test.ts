@@ -31,7 +31,7 @@ function build(config: string, store = new MemoryStore()) {
   const events = new EventBus();
   const proc = { bootId: () => bootId, startTime: (pid: number) => startTimes.get(pid) ?? null };
   const catalog = new Catalog(store, parseConfig(config, 'f.yaml'));
-  const datapath: Datapath = new Datapath(native, false, () => reconciler.handleEvents());
+  const datapath: Datapath = new Datapath(native, { mergeTcp: true, mergeUdp: false }, () => reconciler.handleEvents());
   const namespaces = new Namespaces(native, proc);
   const lookup = async (name: string) =>
     names.get(name) ?? Promise.reject(refuse('ENOTFOUND', 'getaddrinfo'));

@@ -85,7 +85,7 @@ describe('events', () => {
 describe('metrics', () => {
   function build() {
     const native = new FakeNative();
-    const datapath = new Datapath(native, false, () => undefined);
+    const datapath = new Datapath(native, { mergeTcp: true, mergeUdp: false }, () => undefined);
     const catalog = new Catalog(new MemoryStore(), parseConfig('peers: [10.99.0.2]', 'f.yaml'));
     datapath.putNetwork('blue', { vni: 42, mtu: 1450, vlan: false, fdb: catalog.limitsOf(blue) });
     const peer = catalog.peers()[0];

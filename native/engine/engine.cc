@@ -32,7 +32,7 @@ Engine::Engine(Options options)
     : events_(std::move(options.wake)),
       fdb_(random_seed(), options.fdb_capacity),
       tables_(std::make_shared<Tables>()),
-      worker_(fdb_, events_, options.merge_udp) {}
+      worker_(fdb_, events_, {.merge_tcp = options.merge_tcp, .merge_udp = options.merge_udp}) {}
 
 Engine::~Engine() { stop(); }
 

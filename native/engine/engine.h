@@ -18,6 +18,7 @@ class Engine {
  public:
   struct Options {
     uint32_t fdb_capacity = 1u << 20;
+    bool merge_tcp = true;  // join TCP and UDP into super-frames on TAP writes
     bool merge_udp = true;
     std::function<void()> wake;  // called on the worker's thread when take_events() has something
   };

@@ -35,11 +35,11 @@ uint64_t milliseconds() {
 
 }  // namespace
 
-Worker::Worker(Fdb& fdb, EventRing& events, bool merge_udp)
+Worker::Worker(Fdb& fdb, EventRing& events, const Coalescer::Limits& limits)
     : fdb_(fdb),
       events_(events),
       outbox_(counters_, events),
-      coalescer_(Coalescer::Limits{.merge_udp = merge_udp}),
+      coalescer_(limits),
       inbox_(new uint8_t[kInboxBytes]),
       blocks_(new uint8_t[kBlockBytes]),
       tables_(std::make_shared<Tables>()),

@@ -22,8 +22,8 @@ namespace weft {
 
 class Worker {
  public:
-  // `merge_udp`: the kernel takes UDP super-frames on TAP writes (Linux 6.2).
-  Worker(Fdb& fdb, EventRing& events, bool merge_udp);
+  // `limits` says which super-frames the kernel takes on TAP writes.
+  Worker(Fdb& fdb, EventRing& events, const Coalescer::Limits& limits);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;

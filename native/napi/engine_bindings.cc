@@ -195,6 +195,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     guarded(info.Env(), [&] {
       engine_ = std::make_unique<Engine>(Engine::Options{
           .fdb_capacity = number_of(options, "fdbCapacity"),
+          .merge_tcp = bool_of(options, "mergeTcp"),
           .merge_udp = bool_of(options, "mergeUdp"),
           .wake = [wake = wake_]() mutable { wake.NonBlockingCall(); },
       });
@@ -258,7 +259,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   }
 
   void remove_port(const Napi::CallbackInfo& info) {
-    guarded(info.Env(), [&] { engine_->remove_port(handle(info[0]), info[1].As<Napi::Boolean>().Value()); });
+    guarded(info.Env(), [&] { engine_->remove_port(handle(info[0]), info[1].ToBoolean()); });
   }
 
   Napi::Value add_peer(const Napi::CallbackInfo& info) {

@@ -104,6 +104,7 @@ struct Coalescer::State {
 Coalescer::State::State(const Limits& wanted)
     : limits{.writes = std::clamp(wanted.writes, 1u, kMaxWrites),
              .super_frame_bytes = wanted.super_frame_bytes,
+             .merge_tcp = wanted.merge_tcp,
              .merge_udp = wanted.merge_udp},
       groups(limits.writes),
       slices(size_t{limits.writes} * kJoinedPerWrite),
@@ -183,7 +184,7 @@ bool Coalescer::State::add(uint32_t port, const Packet& packet, const VnetHeader
       (vnet.needs_checksum() && !(unfinished && vnet.checksum_start == packet.l4_offset &&
                                   vnet.checksum_offset == checksum_offset_of(packet)));
   const bool dhcp = is_dhcp(packet);
-  if (passes_through || dhcp || !is_mergeable(packet) || (packet.is_udp() && !limits.merge_udp)) {
+  if (passes_through || dhcp || !is_mergeable(packet) || !(packet.is_udp() ? limits.merge_udp : limits.merge_tcp)) {
     if (entry != nullptr) *entry = 0;
     Group& group = start(port, packet, frames);
     group.vnet = vnet;

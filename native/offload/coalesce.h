@@ -31,6 +31,7 @@ class Coalescer {
   struct Limits {
     uint32_t writes = 1024;
     uint32_t super_frame_bytes = 65535;  // largest frame that the TAP takes
+    bool merge_tcp = true;               // false for a kernel whose TAPs mistreat TCP super-frames
     bool merge_udp = true;               // needs VIRTIO_NET_HDR_GSO_UDP_L4 (Linux 6.2)
   };
 

@@ -210,6 +210,12 @@ TEST_CASE("UDP merges equal sizes, checksums present") {
   without.add(tcp(false, 0));
   without.add(tcp(false, 1));
   CHECK(shape(without) == Shape{1, 1, 2});
+  Round neither(Coalescer::Limits{.merge_tcp = false, .merge_udp = false});
+  neither.add(udp(false, 0));
+  neither.add(udp(false, 1));
+  neither.add(tcp(false, 0));
+  neither.add(tcp(false, 1));
+  CHECK(shape(neither) == Shape{1, 1, 1, 1});
 }
 
 TEST_CASE("nothing follows a short segment") {

@@ -56,7 +56,7 @@ int error_of(const std::function<void()>& act) {
   return 0;
 }
 
-Engine::Options quiet() { return {.fdb_capacity = 1u << 16, .merge_udp = true, .wake = [] {}}; }
+Engine::Options quiet() { return {.fdb_capacity = 1u << 16, .merge_tcp = true, .merge_udp = true, .wake = [] {}}; }
 
 }  // namespace
 

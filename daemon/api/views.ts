@@ -242,9 +242,7 @@ function view(entry: NamedEntry, labels: ReadonlyMap<string, string>): FdbEntry 
   };
 }
 
-function withoutHandle(
-  counters: NamedCounters['ports'] extends Map<string, infer C> ? C | undefined : never,
-): Port['counters'] {
+function withoutHandle(counters: NonNullable<Port['counters']> | undefined): Port['counters'] {
   if (counters === undefined) return null;
   const { rxFrames, rxBytes, rxSuperFrames, txFrames, txBytes, txSuperFrames, rxDropped, txDropped } =
     counters;

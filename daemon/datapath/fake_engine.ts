@@ -29,12 +29,15 @@ export class FakeEngine implements Engine {
   rounds = 0;
   /** UDP ports that another program has. */
   readonly taken = new Set<number>();
+  /** Ports whose link vanished. */
+  readonly gone = new Set<number>();
   private readonly events: EngineEvent[] = [];
   private nextHandle = 1;
 
   constructor(
     readonly options: EngineOptions,
-    private readonly closeFd: (fd: number) => void,
+    /** `destroy`: the link dies with it. */
+    private readonly closeFd: (fd: number, destroy: boolean) => void,
     private readonly dropCount: number,
   ) {}
 
@@ -49,7 +52,7 @@ export class FakeEngine implements Engine {
 
   stop(): void {
     this.running = false;
-    for (const handle of [...this.ports.keys()]) this.closePort(handle);
+    for (const handle of [...this.ports.keys()]) this.closePort(handle, false);
   }
 
   setUnderlay(options: UnderlayOptions): void {
@@ -82,13 +85,14 @@ export class FakeEngine implements Engine {
 
   addPort(options: PortOptions): number {
     this.calls.push('addPort');
+    if (!this.networks.has(options.network)) for (const fd of options.fds) this.closeFd(fd, false);
     need(this.networks, options.network);
     return this.add(this.ports, options);
   }
 
-  removePort(handle: number): void {
+  removePort(handle: number, destroy: boolean): void {
     this.calls.push('removePort');
-    this.closePort(handle);
+    this.closePort(handle, destroy);
     this.entries = this.entries.filter(({ where }) => !('port' in where) || where.port !== handle);
   }
 
@@ -158,7 +162,7 @@ export class FakeEngine implements Engine {
       queued: 0,
       sent: 0,
       dropped: new Array<number>(this.dropCount).fill(0),
-      ports: [...this.ports.keys()].map((handle) => ({ handle, ...zero })),
+      ports: [...this.ports.keys()].map((handle) => ({ handle, ...zero, gone: this.gone.has(handle) })),
       peers: [...this.peers.keys()].map((handle) => ({ handle, ...zero, offloadDisabled: null, idle: null })),
       networks: [...this.networks.keys()].map((handle) => ({
         handle,
@@ -191,8 +195,8 @@ export class FakeEngine implements Engine {
     return handle;
   }
 
-  private closePort(handle: number): void {
-    for (const fd of need(this.ports, handle).fds) this.closeFd(fd);
+  private closePort(handle: number, destroy: boolean): void {
+    for (const fd of need(this.ports, handle).fds) this.closeFd(fd, destroy);
     this.ports.delete(handle);
   }
 }

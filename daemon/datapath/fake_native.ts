@@ -38,7 +38,8 @@ export class FakeNative implements Native {
   /** nsfs paths and what they lead to; several paths may lead to one. */
   readonly namespaces = new Map<string, FakeNamespace>();
   readonly locks = new Set<string>();
-  readonly openFds = new Map<number, Link>();
+  /** Open file descriptors, and what ends the link of each. */
+  readonly openFds = new Map<number, () => void>();
   readonly notified: string[] = [];
   readonly pathMtus = new Map<string, number>();
   /** Calls that fail, by name. */
@@ -68,7 +69,7 @@ export class FakeNative implements Native {
     const native = this;
     this.Engine = class extends FakeEngine {
       constructor(options: EngineOptions) {
-        super(options, (fd) => native.closeFd(fd), fakeDrops.length);
+        super(options, (fd, destroy) => native.closeFd(fd, destroy), fakeDrops.length);
         native.engines.push(this);
       }
     };
@@ -119,15 +120,16 @@ export class FakeNative implements Native {
     const { mac, mtu, alias, addresses, ifname } = options;
     const link = { ...this.makeLink(ifname, addresses), mac, mtu, alias, kind: 'tun', qdisc: 'noqueue' };
     links.push(link);
-    return this.open(link, options);
+    return this.open(links, link, options);
   }
 
   tapReattach({ netns, ifname, alias, ...options }: Parameters<Native['tapReattach']>[0]): TapResult {
     this.failIfAsked('tapReattach');
-    const link = this.find(netns).links.find((one) => one.ifname === ifname);
+    const { links } = this.find(netns);
+    const link = links.find((one) => one.ifname === ifname);
     if (link === undefined) throw refuse('ENODEV', 'TUNSETIFF');
     if (link.alias !== alias) throw refuse('EPERM', 'TUNSETIFF');
-    return this.open(link, options);
+    return this.open(links, link, options);
   }
 
   links(netns: NetnsPath): Link[] {
@@ -195,14 +197,24 @@ export class FakeNative implements Native {
     return namespace;
   }
 
-  private open(link: Link, { queues, tso, uso }: { queues: number; tso: boolean; uso: boolean }): TapResult {
+  private open(
+    links: Link[],
+    link: Link,
+    { queues, tso, uso }: { queues: number; tso: boolean; uso: boolean },
+  ): TapResult {
+    const vanish = (): void => {
+      if (links.includes(link)) links.splice(links.indexOf(link), 1);
+    };
     const fds = Array.from({ length: queues }, () => this.nextFd++);
-    for (const fd of fds) this.openFds.set(fd, link);
+    for (const fd of fds) this.openFds.set(fd, vanish);
     return { fds, ifindex: link.ifindex, tso: tso && this.probed.tso, uso: uso && this.probed.uso };
   }
 
-  private closeFd(fd: number): void {
-    if (!this.openFds.delete(fd)) throw new Error(`fd ${fd} was closed twice`);
+  private closeFd(fd: number, destroy: boolean): void {
+    const vanish = this.openFds.get(fd);
+    if (vanish === undefined) throw new Error(`fd ${fd} was closed twice`);
+    this.openFds.delete(fd);
+    if (destroy) vanish();
   }
 
   private failIfAsked(call: keyof Native): void {

@@ -6,6 +6,7 @@ import { helloVni, vniOfName } from '../model/identity.js';
 import { maxMtu, minMtu } from '../model/mtu.js';
 import { networkNameProblem } from '../model/names.js';
 import { entryKey, type NetworkRecord, type Owner } from '../model/objects.js';
+import { markRemoved } from '../state/removal.js';
 import { checkOwner } from './ownership.js';
 import type { IntentParts } from './parts.js';
 
@@ -46,9 +47,9 @@ export class NetworkIntent {
       await store.transaction((tx) => {
         tx.delete('network', name);
         if (hidden !== undefined) return;
-        for (const port of ports) tx.delete('port', port.id);
-        for (const entry of catalog.entries())
-          if (entry.network === name) tx.delete('entry', entryKey(entry));
+        const entries = catalog.entries();
+        for (const port of ports) markRemoved(tx, port.id, entries);
+        for (const entry of entries) if (entry.network === name) tx.delete('entry', entryKey(entry));
       });
       await reconciler.settle();
       events.emit('network-removed', `network ${name}`, `network "${name}" was removed`);

@@ -5,8 +5,9 @@ import { formatCidr, isHostAddress, parseCidr } from '../model/address.js';
 import { mintPortId } from '../model/identity.js';
 import { isUnicastMac, mintMac, parseMac } from '../model/mac.js';
 import { ifnameProblem, portNameProblem } from '../model/names.js';
-import { entryKey, type NetnsRecord, type Owner, type PortRecord } from '../model/objects.js';
+import type { NetnsRecord, Owner, PortRecord } from '../model/objects.js';
 import { portLabel } from '../state/catalog.js';
+import { markRemoved } from '../state/removal.js';
 import { checkOwner } from './ownership.js';
 import type { IntentParts } from './parts.js';
 
@@ -29,7 +30,7 @@ export class PortIntent {
       await reconciler.settle();
       const failure = reconciler.portFailure(port.id);
       if (failure !== null) {
-        await store.delete('port', port.id);
+        await store.transaction((tx) => markRemoved(tx, port.id, []));
         await reconciler.settle();
         throw failure;
       }
@@ -43,11 +44,7 @@ export class PortIntent {
       const { catalog, store, reconciler, events } = this.parts;
       const port = catalog.port(ref);
       checkOwner(`port "${port.name ?? portLabel(port)}"`, port.owner, caller);
-      const entries = catalog.entries().filter(({ where }) => where.kind === 'port' && where.id === port.id);
-      await store.transaction((tx) => {
-        tx.delete('port', port.id);
-        for (const entry of entries) tx.delete('entry', entryKey(entry));
-      });
+      await store.transaction((tx) => markRemoved(tx, port.id, catalog.entries()));
       await reconciler.settle();
       events.emit(
         'port-removed',

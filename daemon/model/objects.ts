@@ -59,6 +59,8 @@ export interface PortRecord {
   addresses: string[];
   attach: 'tap';
   owner: Owner;
+  /** The port was removed, and is kept only until its link is gone too. */
+  removing?: true;
 }
 
 export interface PeerRecord {

@@ -1,6 +1,6 @@
 /** Carries out the steps of a plan. Each is idempotent; one that fails leaves the rest alone and is planned again next round. */
 import type { Datapath } from '../datapath/datapath.js';
-import { isNativeError, type Kernel, type NetnsPath, type TapResult } from '../datapath/kernel.js';
+import { isNativeError, type Kernel, type NetnsPath } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
 import type { DesiredPort, Step } from './plan.js';
 
@@ -42,7 +42,7 @@ export class Carrier {
   private carryOut(step: Step, offloads: TapOffloads): void {
     switch (step.do) {
       case 'detach-port':
-        this.datapath.removePort(step.id);
+        this.datapath.removePort(step.id, step.destroy);
         break;
       case 'expire-port':
         this.expirePort(step.id, step.reason);
@@ -96,21 +96,16 @@ export class Carrier {
 
   private createTap(port: DesiredPort, netns: NetnsPath, cookie: string, offloads: TapOffloads): void {
     const { ifname, mac, mtu, addresses, alias } = port;
-    const tap = this.kernel.tapCreate({
-      netns,
-      ifname,
-      mac,
-      mtu,
-      addresses,
-      alias,
-      queues,
-      gsoMaxSize,
-      ...offloads,
-    });
+    const options = { netns, ifname, mac, mtu, addresses, alias, queues, gsoMaxSize, ...offloads };
+    let made = false;
     try {
-      this.attach(port, tap, netns, cookie, false);
+      this.datapath.addPort(port.id, { network: port.network, cookie, netns, pins: false }, () => {
+        const { fds } = this.kernel.tapCreate(options);
+        made = true;
+        return fds;
+      });
     } catch (error) {
-      this.kernel.linkDelete(netns, ifname, alias);
+      if (made) this.kernel.linkDelete(netns, ifname, alias);
       throw error;
     }
   }
@@ -122,13 +117,13 @@ export class Carrier {
     ifname: string,
     offloads: TapOffloads,
   ): void {
-    const tap = this.kernel.tapReattach({ netns, ifname, alias: port.alias, queues, ...offloads });
-    this.attach(port, tap, netns, cookie, netns !== null);
+    const options = { netns, ifname, alias: port.alias, queues, ...offloads };
+    this.datapath.addPort(
+      port.id,
+      { network: port.network, cookie, netns, pins: netns !== null },
+      () => this.kernel.tapReattach(options).fds,
+    );
     this.kernel.linkSet(netns, ifname, { mtu: port.mtu, gsoMaxSize });
-  }
-
-  private attach(port: DesiredPort, tap: TapResult, netns: NetnsPath, cookie: string, pins: boolean): void {
-    this.datapath.addPort(port.id, { network: port.network, cookie, netns, pins }, tap.fds);
   }
 }
 

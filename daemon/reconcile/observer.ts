@@ -21,7 +21,7 @@ export interface ObserverParts {
 const freshFor = 1000;
 
 export class Observer {
-  /** Namespaces with links that are, or were, ours: a removed port's record is gone before its link is. */
+  /** Namespaces with links that are, or were, ours. */
   private readonly known = new Map<string, NetnsPath>();
   private readonly links = new Map<string, { links: Link[]; at: number }>();
   private readonly aliasPrefix: string;
@@ -37,7 +37,7 @@ export class Observer {
     const { catalog, datapath, namespaces } = this.parts;
     const state = datapath.state();
     const places = new Map<string, Place>();
-    for (const port of catalog.ports()) {
+    for (const port of [...catalog.ports(), ...catalog.removedPorts()]) {
       const place = namespaces.locate(port.netns);
       places.set(port.id, place);
       if (place.state === 'present') this.known.set(place.cookie, place.path);

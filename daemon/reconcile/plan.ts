@@ -46,14 +46,15 @@ export interface Namespace {
 }
 
 export interface Actual extends DatapathState {
-  /** By port ID, for each desired port. */
+  /** By port ID, for each desired port and each that was removed but may have left its link. */
   places: ReadonlyMap<string, Place>;
   /** By cookie: our own and those of all known ports. */
   namespaces: ReadonlyMap<string, Namespace>;
 }
 
 export type Step =
-  | { do: 'detach-port'; id: string; reason: string }
+  /** `destroy`: for good; else its TAP stays and is taken up again. */
+  | { do: 'detach-port'; id: string; reason: string; destroy: boolean }
   | { do: 'expire-port'; id: string; reason: string }
   | { do: 'undeclare'; network: string; mac: string }
   | { do: 'remove-peer'; id: string }
@@ -108,18 +109,18 @@ function planPorts(desired: Desired, actual: Actual): Step[] {
   const wanted = new Set(desired.ports.map(({ id }) => id));
   const detached = [...actual.ports.keys()]
     .filter((id) => !wanted.has(id))
-    .map((id): Step => ({ do: 'detach-port', id, reason: 'the port was removed' }));
+    .map((id): Step => ({ do: 'detach-port', id, reason: 'the port was removed', destroy: true }));
   return [...detached, ...desired.ports.flatMap((port) => planPort(port, desired, actual))];
 }
 
 function planPort(port: DesiredPort, desired: Desired, actual: Actual): Step[] {
   const attached = actual.ports.get(port.id);
   const place = actual.places.get(port.id) ?? { state: 'gone', reason: 'its namespace is not known' };
-  const detach = (reason: string): Step[] =>
-    attached === undefined ? [] : [{ do: 'detach-port', id: port.id, reason }];
+  const detach = (reason: string, destroy = false): Step[] =>
+    attached === undefined ? [] : [{ do: 'detach-port', id: port.id, reason, destroy }];
 
   if (place.state === 'dead')
-    return [...detach(place.reason), { do: 'expire-port', id: port.id, reason: place.reason }];
+    return [...detach(place.reason, true), { do: 'expire-port', id: port.id, reason: place.reason }];
   if (!desired.networks.has(port.network)) return detach(`network "${port.network}" is gone`);
   // A file descriptor from inside the namespace would keep it alive for ever. One from outside sees it die by itself, and may serve
   // processes that still live in a namespace whose name was removed.

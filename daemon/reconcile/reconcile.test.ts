@@ -7,10 +7,11 @@ import { refuse } from '../datapath/fake_engine.js';
 import { FakeNative } from '../datapath/fake_native.js';
 import { EntryIntent } from '../intent/entries.js';
 import { Mutex } from '../intent/mutex.js';
+import { NetworkIntent } from '../intent/networks.js';
 import type { IntentParts } from '../intent/parts.js';
 import { PeerIntent } from '../intent/peers.js';
 import { PortIntent } from '../intent/ports.js';
-import type { Owner } from '../model/objects.js';
+import type { NetworkRecord, Owner } from '../model/objects.js';
 import { Catalog } from '../state/catalog.js';
 import { MemoryStore } from '../state/memory_store.js';
 import { EventBus, type EventQueue } from '../telemetry/events.js';
@@ -20,6 +21,16 @@ import { PeerResolver } from './resolver.js';
 
 const owner: Owner = { kind: 'api', ref: 'weft' };
 const blue = 'networks: { blue: { vni: 42, subnets: [10.42.0.0/24] } }';
+
+const redNetwork: NetworkRecord = {
+  name: 'red',
+  vni: 43,
+  subnets: [],
+  mtu: 'auto',
+  vlan: 'drop',
+  fdb: {},
+  owner,
+};
 
 let native: FakeNative;
 let startTimes: Map<number, string>;
@@ -31,7 +42,9 @@ function build(config: string, store = new MemoryStore()) {
   const events = new EventBus();
   const proc = { bootId: () => bootId, startTime: (pid: number) => startTimes.get(pid) ?? null };
   const catalog = new Catalog(store, parseConfig(config, 'f.yaml'));
-  const datapath: Datapath = new Datapath(native, { mergeTcp: true, mergeUdp: false }, () => reconciler.handleEvents());
+  const datapath: Datapath = new Datapath(native, { mergeTcp: true, mergeUdp: false }, () =>
+    reconciler.handleEvents(),
+  );
   const namespaces = new Namespaces(native, proc);
   const lookup = async (name: string) =>
     names.get(name) ?? Promise.reject(refuse('ENOTFOUND', 'getaddrinfo'));
@@ -56,6 +69,7 @@ function build(config: string, store = new MemoryStore()) {
     datapath,
     reconciler,
     events,
+    networks: new NetworkIntent(parts),
     ports: new PortIntent(parts),
     peers: new PeerIntent(parts),
     entries: new EntryIntent(parts, datapath),
@@ -201,6 +215,77 @@ describe('ports', () => {
   });
 });
 
+describe('removing a port', () => {
+  const linksOf = (path: string) => native.links(path).map(({ ifname }) => ifname);
+
+  it('is finished by the next daemon when this one dies in between', async () => {
+    const port = await world.ports.add({ network: 'blue', netns: 'one', name: 'web' }, null, owner);
+    await world.entries.add({ network: 'blue', mac: '02:00:00:00:00:09', port: port.id }, owner);
+    native.engine.removePort = () => {
+      throw refuse('EIO', 'close');
+    };
+    native.failures.set('linkDelete', refuse('EIO', 'RTM_DELLINK'));
+    await world.ports.remove('web', owner);
+    expect([linksOf('/run/netns/one'), world.catalog.ports(), world.catalog.entries()]).toEqual([
+      ['eth0'],
+      [],
+      [],
+    ]);
+    expect(() => world.catalog.port('web')).toThrow(expect.objectContaining({ code: 'WEFT_PORT_NOT_FOUND' }));
+    native.failures.clear();
+    restart();
+    await world.reconciler.settle();
+    expect([linksOf('/run/netns/one'), world.store.list('port')]).toEqual([[], []]);
+  });
+
+  it('ends the TAP in a namespace that has no name any more', async () => {
+    const namespace = native.namespaces.get('/run/netns/one');
+    const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    native.namespaces.delete('/run/netns/one');
+    await world.reconciler.settle();
+    expect(native.openFds.size).toBe(1);
+    await world.ports.remove(port.id, owner);
+    expect([namespace?.links, native.openFds.size, world.store.list('port')]).toEqual([[], 0, []]);
+  });
+
+  it('leaves the name and the link to a new port at once', async () => {
+    const old = await world.ports.add({ network: 'blue', netns: 'one', name: 'web' }, null, owner);
+    native.failures.set('linkDelete', refuse('EIO', 'RTM_DELLINK'));
+    native.engine.removePort = () => {
+      throw refuse('EIO', 'close');
+    };
+    await world.ports.remove('web', owner);
+    native.failures.clear();
+    const next = await world.ports.add({ network: 'blue', netns: 'one', name: 'web' }, null, owner);
+    expect(native.links('/run/netns/one').map(({ mac }) => mac)).toEqual([next.mac]);
+    expect(world.catalog.port('web').id).not.toBe(old.id);
+  });
+
+  it('with its network is finished by the next daemon too', async () => {
+    await world.networks.create({ name: 'red' }, owner);
+    await world.ports.add({ network: 'red', netns: 'one' }, null, owner);
+    native.engine.removePort = () => {
+      throw refuse('EIO', 'close');
+    };
+    native.failures.set('linkDelete', refuse('EIO', 'RTM_DELLINK'));
+    await world.networks.remove('red', owner, true);
+    native.failures.clear();
+    restart();
+    await world.reconciler.settle();
+    expect([linksOf('/run/netns/one'), world.store.list('port')]).toEqual([[], []]);
+  });
+
+  it('keeps the TAP of one that only lost its namespace', async () => {
+    const namespace = native.namespaces.get('/run/netns/one');
+    await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    restart();
+    await world.reconciler.settle();
+    native.namespaces.delete('/run/netns/one');
+    await world.reconciler.settle();
+    expect([native.openFds.size, namespace?.links.length]).toEqual([0, 1]);
+  });
+});
+
 describe('namespaces', () => {
   it('are resolved as the caller sees them, by a path that outlives the caller', async () => {
     const theirs = native.makeNamespace('/proc/55/root/run/netns/one');
@@ -280,6 +365,19 @@ describe('the underlay', () => {
     world = build('networks: { blue: { mtu: 1500 } }\npeers: [10.99.0.2]');
     await world.reconciler.settle();
     expect(findings()).toEqual(['MTU_DOES_NOT_FIT network blue']);
+  });
+});
+
+describe('a port whose network cannot be programmed', () => {
+  it('leaks no file descriptor and no link', async () => {
+    world = build('{}');
+    await world.reconciler.settle();
+    native.engine.addNetwork = () => {
+      throw refuse('EIO', 'addNetwork');
+    };
+    await world.store.put('network', 'red', redNetwork);
+    await expect(world.ports.add({ network: 'red', netns: 'one' }, null, owner)).rejects.toThrow();
+    expect([native.openFds.size, native.links('/run/netns/one')]).toEqual([0, []]);
   });
 });
 

@@ -8,12 +8,14 @@ import type { Datapath, DatapathEvent } from '../datapath/datapath.js';
 import type { Kernel } from '../datapath/kernel.js';
 import type { WeftError } from '../errors.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
+import { markRemoved } from '../state/removal.js';
 import type { Store } from '../state/store.js';
 import type { EventBus } from '../telemetry/events.js';
 import { Carrier, type Failure } from './carry_out.js';
 import { desire, type Picture } from './desire.js';
 import { diagnose } from './diagnose.js';
 import { FindingList } from './findings.js';
+import { withoutLeftovers } from './leftovers.js';
 import type { Namespaces } from './netns.js';
 import { Observer } from './observer.js';
 import { type Actual, plan } from './plan.js';
@@ -139,7 +141,7 @@ export class Reconciler {
       }
       case 'port-gone':
         events.emit(event.type, `port ${event.port}`, 'its link vanished');
-        this.parts.datapath.removePort(event.port);
+        this.parts.datapath.removePort(event.port, false);
         this.trigger();
         break;
       case 'port-error':
@@ -178,6 +180,7 @@ export class Reconciler {
     this.lastView = { picture, actual, failures };
     await this.recordCookies();
     await Promise.all(this.recorded.splice(0));
+    await this.forgetRemoved();
     this.publish(diagnose(this.lastView, this.parts.catalog, this.parts.datapath.counters()));
   }
 
@@ -216,18 +219,23 @@ export class Reconciler {
     });
   }
 
+  /** A removed port is forgotten when nothing of it is left. */
+  private async forgetRemoved(): Promise<void> {
+    const { store, catalog } = this.parts;
+    const over = withoutLeftovers(catalog.removedPorts(), this.view.actual, store.hostId);
+    if (over.length === 0) return;
+    await store.transaction((tx) => {
+      for (const { id } of over) tx.delete('port', id);
+    });
+  }
+
   /** A port whose process died has nothing to return to. */
   private expire(id: string, reason: string): void {
     const { store, catalog, events, log } = this.parts;
     const port = catalog.ports().find((one) => one.id === id);
     if (port === undefined) return;
-    const entries = catalog.entries().filter(({ where }) => where.kind === 'port' && where.id === id);
-    this.recorded.push(
-      store.transaction((tx) => {
-        tx.delete('port', id);
-        for (const entry of entries) tx.delete('entry', `${entry.mac} ${entry.network}`);
-      }),
-    );
+    const entries = catalog.entries();
+    this.recorded.push(store.transaction((tx) => markRemoved(tx, id, entries)));
     log.info({ port: id, reason }, 'port removed: its process ended');
     events.emit('port-removed', `port ${id}`, `${portLabel(port)} was removed: ${reason}`);
   }

@@ -63,7 +63,12 @@ export class Catalog {
   }
 
   ports(): PortRecord[] {
-    return this.store.list('port');
+    return this.store.list('port').filter(({ removing }) => removing !== true);
+  }
+
+  /** Ports that were removed, and of whose links something may be left. */
+  removedPorts(): PortRecord[] {
+    return this.store.list('port').filter(({ removing }) => removing === true);
   }
 
   entries(): EntryRecord[] {

@@ -75,6 +75,8 @@ export interface DatapathState {
 /** FDB entries over all networks: 64 networks of 4096 machines, in a few MiB. */
 const fdbCapacity = 262_144;
 const sourcePorts = 4;
+/** For networks that are cut off from the underlay; several may have it. */
+export const noVni = 0xffff_ffff;
 /** All peers are in one split-horizon group: what came from a peer never goes to another. */
 const noGroup = 0;
 
@@ -117,7 +119,11 @@ export class Datapath {
     this.underlay = options;
   }
 
+  /** Another network with this VNI is cut off from the underlay until it is given its new one. */
   putNetwork(name: string, options: NetworkOptions): void {
+    for (const [other, theirs] of [...this.networks.values])
+      if (other !== name && theirs.vni === options.vni && theirs.vni !== noVni)
+        this.putNetwork(other, { ...theirs, vni: noVni });
     const handle = this.networks.handle(name);
     if (handle === undefined) this.networks.set(name, this.engine.addNetwork(options), options);
     else {

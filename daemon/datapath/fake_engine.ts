@@ -1,4 +1,5 @@
 /** An engine that forwards nothing but keeps the books, and complains where the real one would. For tests. */
+import { noVni } from './datapath.js';
 import type {
   Counters,
   Engine,
@@ -63,14 +64,14 @@ export class FakeEngine implements Engine {
 
   addNetwork(options: NetworkOptions): number {
     this.calls.push(`addNetwork ${options.vni}`);
-    if ([...this.networks.values()].some(({ vni }) => vni === options.vni))
-      throw refuse('EEXIST', 'addNetwork');
+    this.checkVni(options.vni, null);
     return this.add(this.networks, options);
   }
 
   updateNetwork(handle: number, options: NetworkOptions): void {
     this.calls.push(`updateNetwork ${options.vni}`);
     need(this.networks, handle);
+    this.checkVni(options.vni, handle);
     this.networks.set(handle, options);
   }
 
@@ -98,14 +99,14 @@ export class FakeEngine implements Engine {
 
   addPeer(options: PeerOptions): number {
     this.calls.push(`addPeer ${options.address}`);
-    if ([...this.peers.values()].some(({ address }) => address === options.address))
-      throw refuse('EEXIST', 'addPeer');
+    this.checkAddress(options.address, null);
     return this.add(this.peers, options);
   }
 
   updatePeer(handle: number, options: PeerOptions): void {
     this.calls.push(`updatePeer ${options.address}`);
     need(this.peers, handle);
+    this.checkAddress(options.address, handle);
     this.peers.set(handle, options);
   }
 
@@ -193,6 +194,16 @@ export class FakeEngine implements Engine {
     const handle = this.nextHandle++;
     to.set(handle, value);
     return handle;
+  }
+
+  private checkVni(wanted: number, by: number | null): void {
+    const taken = [...this.networks].some(([handle, { vni }]) => vni === wanted && handle !== by);
+    if (taken && wanted !== noVni) throw refuse('EEXIST', 'putNetwork');
+  }
+
+  private checkAddress(wanted: string, by: number | null): void {
+    const taken = [...this.peers].some(([handle, { address }]) => address === wanted && handle !== by);
+    if (taken) throw refuse('EEXIST', 'putPeer');
   }
 
   private closePort(handle: number, destroy: boolean): void {

@@ -165,7 +165,7 @@ describe('the plan', () => {
 const world = fc.record({
   networks: fc.subarray(['blue', 'red']),
   mtu: fc.constantFrom(1450, 1400),
-  peers: fc.subarray(['10.0.0.2', '10.0.0.3']),
+  peers: fc.subarray(['v', 'w']),
   ports: fc.uniqueArray(
     fc.record({
       id: fc.constantFrom('p', 'q', 'r'),
@@ -180,7 +180,7 @@ const world = fc.record({
       mac: fc.constantFrom('02:00:00:00:00:01', '02:00:00:00:00:02'),
       where: fc.oneof(
         fc.record({ kind: fc.constant('port' as const), id: fc.constantFrom('p', 'q', 'r') }),
-        fc.record({ kind: fc.constant('peer' as const), id: fc.constantFrom('10.0.0.2', '10.0.0.3') }),
+        fc.record({ kind: fc.constant('peer' as const), id: fc.constantFrom('v', 'w') }),
       ),
     }),
     { selector: ({ network: name, mac }) => `${name} ${mac}` },
@@ -189,15 +189,19 @@ const world = fc.record({
   missing: fc.subarray(['/a', '/b']),
   lostLinks: fc.subarray(['p', 'q', 'r']),
   restart: fc.boolean(),
+  /** Which VNI or address each gets: they may be exchanged between worlds. */
+  vnis: fc.shuffledSubarray([42, 43, 44], { minLength: 2, maxLength: 2 }),
+  addresses: fc.shuffledSubarray(['10.0.0.2', '10.0.0.3', '10.0.0.4'], { minLength: 2, maxLength: 2 }),
 });
 
 type World = typeof world extends fc.Arbitrary<infer T> ? T : never;
 
-function want({ networks, mtu, peers, ports, entries }: World): Desired {
-  const vnis: Record<string, number> = { blue: 42, red: 43 };
+function want({ networks, mtu, peers, ports, entries, ...world }: World): Desired {
+  const vnis: Record<string, number | undefined> = { blue: world.vnis[0], red: world.vnis[1] };
+  const addresses: Record<string, string | undefined> = { v: world.addresses[0], w: world.addresses[1] };
   return desired({
     networks: new Map(networks.map((name) => [name, network(vnis[name] ?? 0, mtu)])),
-    peers: new Map(peers.map((address) => [address, peer(address)])),
+    peers: new Map(peers.map((id) => [id, peer(addresses[id] ?? '')])),
     ports: ports.map(({ id, network: name }) => port(id, { network: name, mtu, ifname: `if-${id}` })),
     entries: entries.filter(({ where }) => where.kind === 'peer' || ports.some(({ id }) => id === where.id)),
   });
@@ -217,6 +221,39 @@ function observe(native: FakeNative, datapath: Datapath, { ports }: World): Actu
 }
 
 describe('plans that are carried out', () => {
+  it('let networks exchange their VNIs, and peers their addresses, in one round', () => {
+    const native = new FakeNative();
+    const datapath = new Datapath(native, { mergeTcp: true, mergeUdp: false }, () => undefined);
+    const carrier = new Carrier(datapath, native, () => undefined);
+    const entries = ['u', 'v', 'w'].map((id, index) => ({
+      network: 'blue',
+      mac: `02:00:00:00:00:0${index}`,
+      where: { kind: 'peer' as const, id },
+    }));
+    const wantedFor = (vnis: number[], hosts: number[]) =>
+      desired({
+        networks: new Map(['blue', 'red', 'green'].map((name, i) => [name, network(vnis[i] ?? 0)])),
+        peers: new Map(['u', 'v', 'w'].map((id, i) => [id, peer(`10.0.0.${hosts[i]}`)])),
+        entries,
+      });
+    for (const order of [
+      [1, 2, 3],
+      [2, 1, 3],
+      [3, 2, 1],
+      [1, 3, 2],
+      [4, 1, 3],
+      [5, 4, 1],
+    ]) {
+      const wanted = wantedFor(order, order);
+      const places = { places: new Map(), namespaces: new Map() };
+      const run = () => plan(wanted, { ...datapath.state(), ...places });
+      expect(carrier.run(run(), { tso: true, uso: false })).toEqual([]);
+      expect(run()).toEqual([]);
+      expect([...native.engine.networks.values()].map(({ vni }) => vni)).toEqual(order);
+      expect(native.engine.entries).toHaveLength(3);
+    }
+  });
+
   it('leave nothing to do and leak nothing, whatever is wanted and whatever happens between', () => {
     const native = new FakeNative();
     fc.assert(

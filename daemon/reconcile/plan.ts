@@ -70,12 +70,13 @@ export type Step =
 
 export function plan(desired: Desired, actual: Actual): Step[] {
   const ports = planPorts(desired, actual);
+  const inTheWay = peersInTheWay(desired, actual);
   const live = livePorts(desired, actual, ports);
   return [
     ...ports.filter((step) => step.do === 'expire-port' || step.do === 'detach-port'),
     ...undeclare(desired, actual),
     ...[...actual.peers.keys()]
-      .filter((id) => !desired.peers.has(id))
+      .filter((id) => !desired.peers.has(id) || inTheWay.has(id))
       .map((id): Step => ({ do: 'remove-peer', id })),
     ...[...actual.networks.keys()]
       .filter((name) => !desired.networks.has(name))
@@ -95,7 +96,7 @@ export function plan(desired: Desired, actual: Actual): Step[] {
       desired,
       actual,
       live,
-      new Set(ports.flatMap((step) => (step.do === 'detach-port' ? [step.id] : []))),
+      new Set([...inTheWay, ...ports.flatMap((step) => (step.do === 'detach-port' ? [step.id] : []))]),
     ),
   ];
 }
@@ -103,6 +104,13 @@ export function plan(desired: Desired, actual: Actual): Step[] {
 /** The link of a port in its namespace, whatever it is called there now. */
 export function linkOf(port: DesiredPort, namespace: Namespace | undefined): Link | undefined {
   return namespace?.links.find((link) => link.alias === port.alias);
+}
+
+/** Peers with an address that another one gets: names that exchange theirs. They are made again once their address is free. */
+function peersInTheWay(desired: Desired, actual: Actual): Set<string> {
+  const owners = new Map([...desired.peers].map(([id, { address }]) => [address, id]));
+  const inTheWay = [...actual.peers].filter(([id, { address }]) => (owners.get(address) ?? id) !== id);
+  return new Set(inTheWay.map(([id]) => id));
 }
 
 function planPorts(desired: Desired, actual: Actual): Step[] {
@@ -192,7 +200,7 @@ function declare(
   desired: Desired,
   actual: Actual,
   live: ReadonlySet<string>,
-  detached: ReadonlySet<string>,
+  remade: ReadonlySet<string>,
 ): Step[] {
   const present = new Map(actual.entries.map((entry) => [keyOf(entry), entry]));
   return desired.entries
@@ -201,7 +209,7 @@ function declare(
       const { kind, id } = entry.where;
       if (kind === 'port' ? !live.has(id) : !desired.peers.has(id)) return false;
       const has = present.get(keyOf(entry));
-      const stays = has !== undefined && sameEntry(has, entry) && !(kind === 'port' && detached.has(id));
+      const stays = has !== undefined && sameEntry(has, entry) && !remade.has(id);
       return !stays || !actual.networks.has(entry.network);
     })
     .map((entry) => ({ do: 'declare', entry }));

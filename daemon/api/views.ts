@@ -2,6 +2,7 @@
 import type { Datapath, NamedCounters, NamedEntry } from '../datapath/datapath.js';
 import type { Probe } from '../datapath/kernel.js';
 import type { EntryRecord, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
+import type { FindingCode } from '../reconcile/findings.js';
 import { linkOf } from '../reconcile/plan.js';
 import type { Reconciler } from '../reconcile/reconciler.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
@@ -151,7 +152,11 @@ export class Views {
     const ports = this.catalog.ports().map((port) => this.port(port, counters));
     const peers = this.catalog.peers().map((peer) => this.peer(peer, counters));
     const { config, file } = this.catalog;
-    const failed = this.reconciler.findings.find(({ code }) => code === 'UNDERLAY_FAILED')?.message ?? null;
+    const trouble =
+      this.findingOf('UNDERLAY_FAILED') ??
+      reason ??
+      this.findingOf('UNDERLAY_DEGRADED') ??
+      this.findingOf('UNDERLAY_PORT_FAILED');
     const drops = this.drops();
     return {
       version,
@@ -163,8 +168,8 @@ export class Views {
       underlay: {
         addresses,
         port: config.underlay.port,
-        state: reason === null && failed === null ? 'up' : 'degraded',
-        reason: failed ?? reason,
+        state: trouble === null ? 'up' : 'degraded',
+        reason: trouble,
       },
       offloads: this.offloads(),
       networks: this.catalog.networks().length,
@@ -204,6 +209,10 @@ export class Views {
     return linkUp
       ? { state: 'up', reason: null }
       : { state: 'down', reason: 'the link is down in its namespace' };
+  }
+
+  private findingOf(wanted: FindingCode): string | null {
+    return this.reconciler.findings.find(({ code }) => code === wanted)?.message ?? null;
   }
 
   private offloads(): Status['offloads'] {

@@ -30,6 +30,8 @@ export class FakeEngine implements Engine {
   rounds = 0;
   /** UDP ports that another program has. */
   readonly taken = new Set<number>();
+  /** Addresses of this host that cannot be bound yet. */
+  readonly tentative = new Set<string>();
   /** Ports whose link vanished. */
   readonly gone = new Set<number>();
   private readonly events: EngineEvent[] = [];
@@ -59,6 +61,8 @@ export class FakeEngine implements Engine {
   setUnderlay(options: UnderlayOptions): void {
     this.calls.push('setUnderlay');
     if (options.ports.some((port) => this.taken.has(port))) throw refuse('EADDRINUSE', 'bind');
+    if ([options.ipv4, options.ipv6].some((address) => address !== null && this.tentative.has(address)))
+      throw refuse('EADDRNOTAVAIL', 'bind');
     this.underlay = options;
   }
 

@@ -3,10 +3,13 @@ import type { Datapath } from '../datapath/datapath.js';
 import { isNativeError, type Kernel, type NetnsPath } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
 import type { DesiredPort, Step } from './plan.js';
+import { type Gap, type Shortfall, UnderlayOpener } from './underlay.js';
 
 export interface Failure {
   step: Step;
   error: WeftError;
+  /** The step was carried out but for this. */
+  gap?: Gap;
 }
 
 /** Offloads of TAPs that are made or reattached from now on. */
@@ -20,26 +23,27 @@ const gsoMaxSize = 61_000;
 const queues = 1;
 
 export class Carrier {
-  private readonly lockedPorts = new Set<number>();
+  private readonly underlay: UnderlayOpener;
 
   constructor(
     private readonly datapath: Datapath,
     private readonly kernel: Kernel,
     private readonly expirePort: (id: string, reason: string) => void,
-  ) {}
+  ) {
+    this.underlay = new UnderlayOpener(datapath, kernel);
+  }
 
   run(steps: readonly Step[], offloads: TapOffloads): Failure[] {
     return steps.flatMap((step) => {
       try {
-        this.carryOut(step, offloads);
-        return [];
+        return this.carryOut(step, offloads).map((shortfall) => ({ step, ...shortfall }));
       } catch (error) {
         return [{ step, error: explain(step, error) }];
       }
     });
   }
 
-  private carryOut(step: Step, offloads: TapOffloads): void {
+  private carryOut(step: Step, offloads: TapOffloads): Shortfall[] {
     switch (step.do) {
       case 'detach-port':
         this.datapath.removePort(step.id, step.destroy);
@@ -57,9 +61,7 @@ export class Carrier {
         this.datapath.removeNetwork(step.name);
         break;
       case 'set-underlay':
-        this.lockVtepPorts(step.options.ports);
-        this.datapath.setUnderlay(step.options);
-        break;
+        return this.underlay.open(step.options);
       case 'put-network':
         this.datapath.putNetwork(step.name, step.options);
         break;
@@ -82,16 +84,7 @@ export class Carrier {
         this.datapath.declare(step.entry);
         break;
     }
-  }
-
-  /** SO_REUSEPORT would let a second weftd bind the port and steal flows silently, so each port is locked first. */
-  private lockVtepPorts(ports: readonly number[]): void {
-    for (const port of ports) {
-      if (this.lockedPorts.has(port)) continue;
-      if (!this.kernel.lock(`vtep-${port}`))
-        throw new WeftError('WEFT_VTEP_PORT_TAKEN', { port, holder: 'another weftd' });
-      this.lockedPorts.add(port);
-    }
+    return [];
   }
 
   private createTap(port: DesiredPort, netns: NetnsPath, cookie: string, offloads: TapOffloads): void {
@@ -136,7 +129,7 @@ export function explain(step: Step, error: unknown): WeftError {
   if (error.code === 'EADDRINUSE' && step.do === 'set-underlay') {
     return new WeftError(
       'WEFT_VTEP_PORT_TAKEN',
-      { port: step.options.ports.join(' or '), holder: 'another program' },
+      { port: step.options.ports[0] ?? 0, holder: 'another program' },
       options,
     );
   }

@@ -1,5 +1,6 @@
 /** Turns the outcome of a round into findings. Pure. */
 import type { NamedCounters } from '../datapath/datapath.js';
+import type { PeerRecord } from '../model/objects.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
 import type { Failure } from './carry_out.js';
 import { type FindingCode, type FindingDraft, finding } from './findings.js';
@@ -13,7 +14,7 @@ export function diagnose(
 ): FindingDraft[] {
   return [
     ...view.picture.findings,
-    ...view.failures.map(failureFinding),
+    ...view.failures.map((failure) => failureFinding(failure, catalog.peers())),
     ...catalog.ports().flatMap((port) => {
       const place = view.actual.places.get(port.id);
       const object = `port ${port.id}`;
@@ -45,7 +46,16 @@ export function diagnose(
   ];
 }
 
-function failureFinding({ step, error }: Failure): FindingDraft {
+function failureFinding({ step, error, gap }: Failure, peers: readonly PeerRecord[]): FindingDraft {
+  if (gap?.kind === 'address') {
+    const sentence = `weftd cannot send from ${gap.address} yet (EADDRNOTAVAIL); the kernel chooses the source address`;
+    return finding('UNDERLAY_DEGRADED', `address ${gap.address}`, sentence);
+  }
+  if (gap?.kind === 'port') {
+    const senders = peers.filter(({ port }) => port === gap.port).map(({ address }) => address);
+    const sentence = `${error.message}: what ${senders.join(' and ')} sends to it does not reach weftd`;
+    return finding('UNDERLAY_PORT_FAILED', `UDP port ${gap.port}`, sentence);
+  }
   const { code, object } = subjectOf(step);
   return finding(code, object, `${error.message} (${error.code})`);
 }

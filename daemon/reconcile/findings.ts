@@ -14,6 +14,11 @@ const kinds = {
     severity: 'error',
     remedy: 'weftd tries again every 2 s; free the UDP port, or see the log.',
   },
+  UNDERLAY_PORT_FAILED: {
+    severity: 'warning',
+    remedy:
+      'Stop the program that has the port (a vxlan device: "ip -d link show type vxlan"), or let these peers use the port of weftd; weftd tries again every 2 s.',
+  },
   PEER_UNRESOLVED: {
     severity: 'warning',
     remedy: 'weftd asks again; check the name and the resolver of this host.',

@@ -343,10 +343,26 @@ describe('peers', () => {
   it('on another port make weftd receive there too', async () => {
     await world.peers.add({ address: '10.99.0.2:8472' }, owner);
     expect(native.engine.underlay?.ports).toEqual([4789, 8472]);
+  });
+
+  it('on a port that is taken here are sent to, and hold up no other port', async () => {
+    await world.peers.add({ address: '10.99.0.2:8472' }, owner);
     native.engine.taken.add(9999);
+    native.locks.add('vtep-9997');
     await world.peers.add({ address: '10.99.0.3:9999' }, owner);
-    expect(findings()).toEqual(['UNDERLAY_FAILED underlay']);
-    expect(native.engine.underlay?.ports).toEqual([4789, 8472]);
+    await world.peers.add({ address: '10.99.0.4:9998' }, owner);
+    await world.peers.add({ address: '10.99.0.5:9997' }, owner);
+    expect(findings()).toEqual(['UNDERLAY_PORT_FAILED UDP port 9997', 'UNDERLAY_PORT_FAILED UDP port 9999']);
+    expect(world.reconciler.findings[1]?.message).toBe(
+      'UDP port 9999 is taken by another program: what 10.99.0.3 sends to it does not reach weftd',
+    );
+    expect(native.engine.underlay?.ports).toEqual([4789, 8472, 9998]);
+    expect(native.engine.peers.size).toBe(4);
+
+    native.engine.taken.clear();
+    native.locks.delete('vtep-9997');
+    await world.reconciler.settle();
+    expect([findings(), native.engine.underlay?.ports]).toEqual([[], [4789, 8472, 9997, 9998, 9999]]);
   });
 });
 
@@ -359,6 +375,43 @@ describe('the underlay', () => {
     native.own.links.push(native.makeLink('eth1', ['10.99.0.7/24']));
     await world.reconciler.settle();
     expect([findings(), native.engine.underlay?.ipv4]).toEqual([[], '10.99.0.7']);
+  });
+
+  it('opens without an address that cannot be bound yet, and takes it when it can', async () => {
+    native.own.links.push(native.makeLink('eth1', ['fd00::7/64']));
+    world = build('underlay: { addresses: [10.99.0.1, "fd00::7"] }');
+    native.engine.tentative.add('fd00::7');
+    world.reconciler.openUnderlay();
+    await world.reconciler.settle();
+    expect(findings()).toEqual(['UNDERLAY_DEGRADED address fd00::7']);
+    expect(native.engine.underlay).toMatchObject({ ipv4: '10.99.0.1', ipv6: null });
+    native.engine.tentative.add('10.99.0.1');
+    await world.reconciler.settle();
+    native.engine.tentative.clear();
+    await world.reconciler.settle();
+    expect(findings()).toEqual([]);
+    expect(native.engine.underlay).toMatchObject({ ipv4: '10.99.0.1', ipv6: 'fd00::7' });
+  });
+
+  it.each([
+    ['EADDRINUSE', 'WEFT_VTEP_PORT_TAKEN'],
+    ['EACCES', 'WEFT_PERMISSION'],
+  ])('cannot start on %s', (errno, code) => {
+    world = build(blue);
+    native.engine.setUnderlay = () => {
+      throw refuse(errno, 'bind');
+    };
+    expect(() => world.reconciler.openUnderlay()).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('starts degraded on what may pass', async () => {
+    world = build(blue);
+    native.engine.setUnderlay = () => {
+      throw refuse('ENETDOWN', 'bind');
+    };
+    world.reconciler.openUnderlay();
+    await world.reconciler.settle();
+    expect(findings()).toEqual(['UNDERLAY_FAILED underlay']);
   });
 
   it('reports a declared MTU that does not fit', async () => {

@@ -80,13 +80,17 @@ export class Reconciler {
     return failure?.error ?? null;
   }
 
-  /** Opens the VXLAN port, before anything else is made. Throws WEFT_VTEP_PORT_TAKEN and the like. */
+  /**
+   * Opens the VXLAN port, before anything else is made. Throws when it is taken or not permitted; what else is missing may come, and
+   * is a finding.
+   */
   openUnderlay(): void {
     const { desired } = this.imagine();
     const [own] = desired.underlay.ports;
     const options = { ...desired.underlay, ports: own === undefined ? [] : [own] };
-    const [failure] = this.carrier.run([{ do: 'set-underlay', options }], this.offloads());
-    if (failure !== undefined) throw failure.error;
+    const failures = this.carrier.run([{ do: 'set-underlay', options }], this.offloads());
+    const fatal = failures.find(({ gap, error }) => gap === undefined && error.code !== 'WEFT_KERNEL');
+    if (fatal !== undefined) throw fatal.error;
   }
 
   start(): void {

@@ -42,6 +42,12 @@ const table = {
     remedy:
       'Start it with "weftd" or "systemctl start weftd", or name its socket with --socket or WEFT_SOCKET.',
   },
+  WEFT_STOPPING: {
+    http: 503,
+    exit: 3,
+    sentence: 'weftd is stopping',
+    remedy: 'Try again when it runs again.',
+  },
   WEFT_SOCKET_DENIED: {
     http: 403,
     exit: 3,

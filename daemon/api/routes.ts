@@ -12,6 +12,7 @@ const failures = {
   409: json('It conflicts with another object', schema.ErrorSchema),
   413: json('The request is too large', schema.ErrorSchema),
   500: json('The kernel refused, or weft has a defect', schema.ErrorSchema),
+  503: json('The daemon is stopping', schema.ErrorSchema),
 };
 
 function body<T extends z.ZodType>(of: T) {

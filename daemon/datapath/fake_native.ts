@@ -44,6 +44,8 @@ export class FakeNative implements Native {
   readonly pathMtus = new Map<string, number>();
   /** Calls that fail, by name. */
   readonly failures = new Map<keyof Native, Error>();
+  /** The only route besides is the one to 10.99.0.0/24. */
+  defaultRoute = true;
   caller = { pid: 1000, uid: 0, gid: 0 };
   probed: Probe = {
     kernel: '6.1.0',
@@ -109,6 +111,7 @@ export class FakeNative implements Native {
   }
 
   netnsInfo(path: NetnsPath): NetnsInfo {
+    this.failIfAsked('netnsInfo');
     const { cookie } = this.find(path);
     return { cookie, inode: `4026${cookie}` };
   }
@@ -133,6 +136,7 @@ export class FakeNative implements Native {
   }
 
   links(netns: NetnsPath): Link[] {
+    this.failIfAsked('links');
     return this.find(netns).links.map((link) => ({ ...link }));
   }
 
@@ -172,7 +176,8 @@ export class FakeNative implements Native {
   }
 
   sourceAddress(address: string): string {
-    if (address.includes(':')) throw refuse('ENETUNREACH', 'connect');
+    const toDefault = address.startsWith('192.0.2.');
+    if (address.includes(':') || (toDefault && !this.defaultRoute)) throw refuse('ENETUNREACH', 'connect');
     return '10.99.0.1';
   }
 

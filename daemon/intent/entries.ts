@@ -5,6 +5,7 @@ import { WeftError } from '../errors.js';
 import { isUnicastMac, parseMac } from '../model/mac.js';
 import { type EntryRecord, type EntryTarget, entryKey, type Owner } from '../model/objects.js';
 import { portLabel } from '../state/catalog.js';
+import { commit, commitRemoval } from './commit.js';
 import { checkOwner } from './ownership.js';
 import type { IntentParts } from './parts.js';
 
@@ -19,7 +20,7 @@ export class EntryIntent {
     if (!isUnicastMac(mac))
       throw new WeftError('WEFT_INVALID', { field: 'mac', reason: 'a group address or zero has no place' });
     return this.parts.mutex.run(async () => {
-      const { catalog, store, reconciler } = this.parts;
+      const { catalog, store } = this.parts;
       const network = catalog.network(request.network).name;
       const { where, label } = this.target(request, network);
       const entry: EntryRecord = { network, mac, where, owner };
@@ -33,8 +34,11 @@ export class EntryIntent {
           reason: `network "${network}" holds as many MACs as its fdb.limit allows`,
         });
       }
-      await store.put('entry', entryKey(entry), entry);
-      await reconciler.settle();
+      await commit(this.parts, {
+        store: (tx) => tx.put('entry', entryKey(entry), entry),
+        takeBack: (tx) => tx.delete('entry', entryKey(entry)),
+        needs: (step) => step.do === 'declare' && entryKey(step.entry) === entryKey(entry),
+      });
       this.parts.events.emit('fdb-added', `network ${network}`, `${mac} was declared at ${label}`);
       return entry;
     });
@@ -43,14 +47,13 @@ export class EntryIntent {
   remove(networkName: string, macText: string, caller: Owner): Promise<void> {
     const mac = macOf(macText);
     return this.parts.mutex.run(async () => {
-      const { catalog, store, reconciler, events } = this.parts;
+      const { catalog, store, events } = this.parts;
       const network = catalog.network(networkName).name;
       const key = entryKey({ network, mac });
       const entry = store.get('entry', key);
       if (entry === undefined) throw new WeftError('WEFT_FDB_NOT_FOUND', { network, mac });
       checkOwner(`the FDB entry ${mac}`, entry.owner, caller);
-      await store.delete('entry', key);
-      await reconciler.settle();
+      await commitRemoval(this.parts, (tx) => tx.delete('entry', key));
       events.emit('fdb-removed', `network ${network}`, `${mac} is not declared any more`);
     });
   }

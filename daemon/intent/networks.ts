@@ -7,6 +7,7 @@ import { maxMtu, minMtu } from '../model/mtu.js';
 import { networkNameProblem } from '../model/names.js';
 import { entryKey, type NetworkRecord, type Owner } from '../model/objects.js';
 import { markRemoved } from '../state/removal.js';
+import { commit, commitRemoval } from './commit.js';
 import { checkOwner } from './ownership.js';
 import type { IntentParts } from './parts.js';
 
@@ -16,14 +17,17 @@ export class NetworkIntent {
   create(request: NetworkCreate, owner: Owner): Promise<NetworkRecord> {
     const record = toRecord(request, owner);
     return this.parts.mutex.run(async () => {
-      const { catalog, store, reconciler, events } = this.parts;
+      const { catalog, events } = this.parts;
       for (const other of [...catalog.networks(), ...catalog.shadowed().map(({ network }) => network)]) {
         if (other.name === record.name) throw new WeftError('WEFT_NETWORK_EXISTS', { name: record.name });
         if (other.vni === record.vni)
           throw new WeftError('WEFT_VNI_IN_USE', { vni: record.vni, other: other.name });
       }
-      await store.put('network', record.name, record);
-      await reconciler.settle();
+      await commit(this.parts, {
+        store: (tx) => tx.put('network', record.name, record),
+        takeBack: (tx) => tx.delete('network', record.name),
+        needs: (step) => step.do === 'put-network' && step.name === record.name,
+      });
       events.emit(
         'network-created',
         `network ${record.name}`,
@@ -35,7 +39,7 @@ export class NetworkIntent {
 
   remove(name: string, caller: Owner, force: boolean): Promise<void> {
     return this.parts.mutex.run(async () => {
-      const { catalog, store, reconciler, events } = this.parts;
+      const { catalog, events } = this.parts;
       // A shadowed network is not in force, but is the API's to remove.
       const hidden = catalog.shadowed().find(({ network }) => network.name === name)?.network;
       const network = hidden ?? catalog.network(name);
@@ -44,14 +48,13 @@ export class NetworkIntent {
       if (ports.length > 0 && !force)
         throw new WeftError('WEFT_NETWORK_HAS_PORTS', { name, count: ports.length });
       for (const port of ports) checkOwner(`port "${port.name ?? port.id}"`, port.owner, caller);
-      await store.transaction((tx) => {
+      await commitRemoval(this.parts, (tx) => {
         tx.delete('network', name);
         if (hidden !== undefined) return;
         const entries = catalog.entries();
         for (const port of ports) markRemoved(tx, port.id, entries);
         for (const entry of entries) if (entry.network === name) tx.delete('entry', entryKey(entry));
       });
-      await reconciler.settle();
       events.emit('network-removed', `network ${name}`, `network "${name}" was removed`);
     });
   }

@@ -9,7 +9,7 @@ import type { Mutex } from './mutex.js';
 export interface IntentParts {
   store: Store;
   catalog: Catalog;
-  reconciler: Pick<Reconciler, 'settle' | 'portFailure'>;
+  reconciler: Pick<Reconciler, 'settle' | 'failureOf' | 'stopping'>;
   namespaces: Namespaces;
   events: EventBus;
   mutex: Mutex;

@@ -4,6 +4,7 @@ import { WeftError } from '../errors.js';
 import { formatEndpoint, parsePeerAddress } from '../model/address.js';
 import { peerIdOf } from '../model/identity.js';
 import { entryKey, type Owner, type PeerRecord } from '../model/objects.js';
+import { commit, commitRemoval } from './commit.js';
 import { checkOwner } from './ownership.js';
 import type { IntentParts } from './parts.js';
 
@@ -22,7 +23,7 @@ export class PeerIntent {
       throw new WeftError('WEFT_INVALID', { field: 'port', reason: 'expected a UDP port, 1-65535' });
     }
     return this.parts.mutex.run(async () => {
-      const { catalog, store, reconciler, events } = this.parts;
+      const { catalog, events } = this.parts;
       const { address } = parsed;
       const port = request.port ?? parsed.port ?? catalog.config.underlay.port;
       const { checksum = 'full', offload = 'auto' } = request;
@@ -32,8 +33,11 @@ export class PeerIntent {
         throw new WeftError('WEFT_PEER_EXISTS', { address });
       if (peers.length >= mostPeers)
         throw new WeftError('WEFT_INVALID', { field: 'address', reason: `${mostPeers} peers is the limit` });
-      await store.put('peer', peer.id, peer);
-      await reconciler.settle();
+      await commit(this.parts, {
+        store: (tx) => tx.put('peer', peer.id, peer),
+        takeBack: (tx) => tx.delete('peer', peer.id),
+        needs: (step) => step.do === 'put-peer' && step.id === peer.id,
+      });
       events.emit('peer-added', `peer ${address}`, `peer ${formatEndpoint(address, port)} was added`);
       return peer;
     });
@@ -41,15 +45,14 @@ export class PeerIntent {
 
   remove(ref: string, caller: Owner): Promise<void> {
     return this.parts.mutex.run(async () => {
-      const { catalog, store, reconciler, events } = this.parts;
+      const { catalog, events } = this.parts;
       const peer = catalog.peer(ref);
       checkOwner(`peer ${peer.address}`, peer.owner, caller);
       const entries = catalog.entries().filter(({ where }) => where.kind === 'peer' && where.id === peer.id);
-      await store.transaction((tx) => {
+      await commitRemoval(this.parts, (tx) => {
         tx.delete('peer', peer.id);
         for (const entry of entries) tx.delete('entry', entryKey(entry));
       });
-      await reconciler.settle();
       events.emit('peer-removed', `peer ${peer.address}`, `peer ${peer.address} was removed`);
     });
   }

@@ -8,6 +8,7 @@ import { ifnameProblem, portNameProblem } from '../model/names.js';
 import type { NetnsRecord, Owner, PortRecord } from '../model/objects.js';
 import { portLabel } from '../state/catalog.js';
 import { markRemoved } from '../state/removal.js';
+import { commit, commitRemoval } from './commit.js';
 import { checkOwner } from './ownership.js';
 import type { IntentParts } from './parts.js';
 
@@ -22,18 +23,15 @@ export class PortIntent {
     // Resolved before anything waits: the caller may end.
     const netns = request.netns === undefined ? null : this.parts.namespaces.resolve(request.netns, caller);
     return this.parts.mutex.run(async () => {
-      const { catalog, store, reconciler, events } = this.parts;
+      const { catalog, events } = this.parts;
       const network = catalog.network(request.network).name;
       const port: PortRecord = { id: this.mintId(), network, netns, attach: 'tap', owner, ...checked };
       this.checkFree(port);
-      await store.put('port', port.id, port);
-      await reconciler.settle();
-      const failure = reconciler.portFailure(port.id);
-      if (failure !== null) {
-        await store.transaction((tx) => markRemoved(tx, port.id, []));
-        await reconciler.settle();
-        throw failure;
-      }
+      await commit(this.parts, {
+        store: (tx) => tx.put('port', port.id, port),
+        takeBack: (tx) => markRemoved(tx, port.id, []),
+        needs: (step) => (step.do === 'create-tap' || step.do === 'reattach-tap') && step.port.id === port.id,
+      });
       events.emit('port-added', `port ${port.id}`, `${portLabel(port)} was added to network "${network}"`);
       return port;
     });
@@ -41,11 +39,10 @@ export class PortIntent {
 
   remove(ref: string, caller: Owner): Promise<void> {
     return this.parts.mutex.run(async () => {
-      const { catalog, store, reconciler, events } = this.parts;
+      const { catalog, events } = this.parts;
       const port = catalog.port(ref);
       checkOwner(`port "${port.name ?? portLabel(port)}"`, port.owner, caller);
-      await store.transaction((tx) => markRemoved(tx, port.id, catalog.entries()));
-      await reconciler.settle();
+      await commitRemoval(this.parts, (tx) => markRemoved(tx, port.id, catalog.entries()));
       events.emit(
         'port-removed',
         `port ${port.id}`,

@@ -23,6 +23,8 @@ export interface Intent {
 export interface Surroundings {
   /** Numeric addresses of this host's links. */
   ownAddresses: ReadonlySet<string>;
+  /** Why they are those of an earlier round; null when they are of this one. */
+  unreadable: string | null;
   /** What the kernel would send from where no address is configured. */
   defaultAddresses: readonly string[];
   resolve(address: string): Resolution;
@@ -63,6 +65,10 @@ export function desire(intent: Intent, around: Surroundings): Picture {
   });
   const fitting = fittingMtu(programmed, underlay.addresses);
   const mtus = new Map(intent.networks.map(({ name, mtu }) => [name, mtu === 'auto' ? fitting : mtu]));
+  if (around.unreadable !== null) {
+    const sentence = `the links of this host cannot be listed (${around.unreadable}); weftd goes on with what it saw last`;
+    findings.push(finding('HOST_UNREADABLE', 'host', sentence));
+  }
   findings.push(...networkFindings(intent, fitting), ...portFindings(intent));
   return {
     desired: {

@@ -18,6 +18,11 @@ export function diagnose(
     ...catalog.ports().flatMap((port) => {
       const place = view.actual.places.get(port.id);
       const object = `port ${port.id}`;
+      if (place?.state === 'unsure') return [finding('NETNS_UNREADABLE', object, place.reason)];
+      if (place?.state === 'present' && !view.actual.namespaces.has(place.cookie)) {
+        const sentence = `the links around ${portLabel(port)} cannot be listed`;
+        return [finding('NETNS_UNREADABLE', object, sentence)];
+      }
       if (place?.state === 'gone')
         return [finding('NETNS_GONE', object, `${portLabel(port)} waits: ${place.reason}`)];
       const desired = view.picture.desired.ports.find(({ id }) => id === port.id);

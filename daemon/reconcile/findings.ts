@@ -39,6 +39,22 @@ const kinds = {
       'Declare mtu: auto or a smaller one, or raise the MTU of the underlay; larger packets to these peers are lost.',
   },
   MTU_NO_IPV6: { severity: 'warning', remedy: 'IPv6 needs 1280 bytes: raise the MTU of the underlay.' },
+  HOST_UNREADABLE: {
+    severity: 'warning',
+    remedy: 'weftd tries again every 2 s; check the memory and the open files of this host.',
+  },
+  ROUND_FAILED: {
+    severity: 'error',
+    remedy: 'weftd tries again every 2 s; see its log, and please report it.',
+  },
+  STATE_FAILED: {
+    severity: 'error',
+    remedy: 'weftd tries again every 2 s; check the space left on the file system of the state directory.',
+  },
+  NETNS_UNREADABLE: {
+    severity: 'warning',
+    remedy: 'weftd tries again every 2 s; check the memory and the open files of this host.',
+  },
   NETNS_GONE: {
     severity: 'warning',
     remedy: 'The port is made again when the namespace returns; "weft port rm" gives it up.',

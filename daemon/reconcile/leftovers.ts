@@ -14,7 +14,7 @@ export function withoutLeftovers(
 ): PortRecord[] {
   return removed.filter(({ id }) => {
     const place = actual.places.get(id);
-    if (actual.ports.has(id) || place === undefined) return false;
+    if (actual.ports.has(id) || place === undefined || place.state === 'unsure') return false;
     if (place.state !== 'present') return true;
     const alias = linkAlias(hostId, id);
     const links = actual.namespaces.get(place.cookie)?.links;

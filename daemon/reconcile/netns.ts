@@ -8,14 +8,17 @@ import type { Proc } from './proc.js';
 export class Namespaces {
   /** What this round saw already: opening a namespace costs a thread's setns, and many ports may share one. */
   private readonly seen = new Map<string, string>();
+  private own: string | null = null;
 
   constructor(
     private readonly kernel: Kernel,
     private readonly proc: Proc,
   ) {}
 
+  /** A process stays in the namespace that it was started in, unless it leaves it itself. */
   get ownCookie(): string {
-    return this.kernel.netnsInfo(null).cookie;
+    this.own ??= this.kernel.netnsInfo(null).cookie;
+    return this.own;
   }
 
   /**
@@ -60,6 +63,7 @@ export class Namespaces {
     try {
       return { state: 'present', path: record.path, cookie: this.cookieAt(record.path) };
     } catch (error) {
+      if (isPassing(error)) return unsure(record, error);
       const elsewhere = this.locateElsewhere(record);
       if (elsewhere !== null) return elsewhere;
       return {
@@ -91,13 +95,13 @@ export class Namespaces {
   private locateProcess(record: NetnsRecord): Place {
     const dead: Place = { state: 'dead', reason: `process ${record.given} has ended` };
     if (record.bootId !== this.proc.bootId()) return dead;
-    if (record.startTime !== null && this.proc.startTime(Number(record.given)) !== record.startTime)
-      return dead;
     let cookie: string;
     try {
+      if (record.startTime !== null && this.proc.startTime(Number(record.given)) !== record.startTime)
+        return dead;
       cookie = this.cookieAt(record.path);
-    } catch {
-      return dead;
+    } catch (error) {
+      return isPassing(error) ? unsure(record, error) : dead;
     }
     if (cookie !== record.cookie)
       return { state: 'dead', reason: `process ${record.given} moved to another namespace` };
@@ -129,6 +133,28 @@ export class Namespaces {
       throw new WeftError('WEFT_NETNS_NOT_FOUND', { netns: given, reason }, { cause });
     }
   }
+}
+
+/** What the kernel answers for want of something, whatever was asked. */
+const passing: ReadonlySet<string | null> = new Set([
+  'EMFILE',
+  'ENFILE',
+  'ENOMEM',
+  'ENOBUFS',
+  'EAGAIN',
+  'EINTR',
+  'EIO',
+]);
+
+function isPassing(error: unknown): boolean {
+  return passing.has(errnoOf(error));
+}
+
+function unsure(record: NetnsRecord, error: unknown): Place {
+  return {
+    state: 'unsure',
+    reason: `namespace ${record.given} cannot be looked at (${errnoOf(error) ?? 'unreadable'})`,
+  };
 }
 
 function pathOf(given: string): { kind: NetnsRecord['kind']; path: string } {

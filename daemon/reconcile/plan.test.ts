@@ -98,6 +98,14 @@ describe('the plan', () => {
     expect(plan(desired({ ports: [port('p')] }), actual({ places, ports: attached(false) }))).toEqual([]);
   });
 
+  it('takes links that cannot be listed just now for no proof', () => {
+    const places = new Map([['p', present]]);
+    expect(plan(desired({ ports: [port('p')] }), actual({ places, ports: attached() }))).toEqual([]);
+    const unsure = new Map<string, Place>([['p', { state: 'unsure', reason: 'EMFILE' }]]);
+    const state = { places: unsure, ports: attached(true), namespaces: namespaceOf(link(`${prefix}p`)) };
+    expect(plan(desired({ ports: [port('p')] }), actual(state))).toEqual([]);
+  });
+
   it('makes a port again in the namespace that took the place of its own', () => {
     const state = {
       places: new Map([['p', present]]),

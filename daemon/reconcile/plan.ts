@@ -35,6 +35,8 @@ export interface Desired {
 /** Where the namespace of a port is now. */
 export type Place =
   | { state: 'present'; path: NetnsPath; cookie: string }
+  /** The kernel could not tell just now (EMFILE and the like): nothing is done about the port. */
+  | { state: 'unsure'; reason: string }
   /** Its path is gone; a NAME or PATH may return. */
   | { state: 'gone'; reason: string }
   /** Its process is gone for good. */
@@ -129,6 +131,7 @@ function planPort(port: DesiredPort, desired: Desired, actual: Actual): Step[] {
 
   if (place.state === 'dead')
     return [...detach(place.reason, true), { do: 'expire-port', id: port.id, reason: place.reason }];
+  if (place.state === 'unsure') return [];
   if (!desired.networks.has(port.network)) return detach(`network "${port.network}" is gone`);
   // A file descriptor from inside the namespace would keep it alive for ever. One from outside sees it die by itself, and may serve
   // processes that still live in a namespace whose name was removed.
@@ -136,9 +139,12 @@ function planPort(port: DesiredPort, desired: Desired, actual: Actual): Step[] {
     return attached?.pins === true || attached?.network !== port.network ? detach(place.reason) : [];
   }
 
-  const link = linkOf(port, actual.namespaces.get(place.cookie));
-  const stays = attached?.cookie === place.cookie && attached.network === port.network && link !== undefined;
-  if (stays) {
+  const namespace = actual.namespaces.get(place.cookie);
+  const link = linkOf(port, namespace);
+  const inPlace = attached?.cookie === place.cookie && attached.network === port.network;
+  // Its links could not be listed: that is no proof that the port's is gone.
+  if (inPlace && namespace === undefined) return [];
+  if (inPlace && link !== undefined) {
     if (link.mtu === port.mtu) return [];
     return [{ do: 'set-mtu', id: port.id, netns: place.path, ifname: link.ifname, mtu: port.mtu }];
   }

@@ -445,6 +445,114 @@ describe('the janitor', () => {
   });
 });
 
+describe('what cannot be carried out', () => {
+  const all = () => (['network', 'port', 'peer', 'entry'] as const).flatMap((kind) => world.store.list(kind));
+  const requests = {
+    network: () => world.networks.create({ name: 'red' }, owner),
+    port: () => world.ports.add({ network: 'blue', netns: 'one' }, null, owner),
+    peer: () => world.peers.add({ address: '10.99.0.2' }, owner),
+    entry: () => world.entries.add({ network: 'blue', mac: '02:00:00:00:00:09', peer: '10.99.0.3' }, owner),
+  };
+
+  beforeEach(async () => {
+    world = build(`${blue}\npeers: [10.99.0.3]`);
+    await world.reconciler.settle();
+  });
+
+  it.each([
+    ['network', 'addNetwork'],
+    ['port', 'addPort'],
+    ['peer', 'addPeer'],
+    ['entry', 'fdbAdd'],
+  ] as const)('is an error for a %s, and nothing of it is left', async (kind, call) => {
+    native.engine[call] = () => {
+      throw refuse('ENOSPC', call);
+    };
+    await expect(requests[kind]()).rejects.toMatchObject({ code: 'WEFT_KERNEL' });
+    expect([all(), findings(), native.links('/run/netns/one')]).toEqual([[], [], []]);
+  });
+
+  it.each(['network', 'port', 'peer', 'entry'] as const)(
+    'because the round threw leaves nothing of a %s',
+    async (kind) => {
+      const { counters } = native.engine;
+      native.engine.counters = () => {
+        throw new Error('no counters');
+      };
+      await expect(requests[kind]()).rejects.toThrow('no counters');
+      expect(findings()).toEqual(['ROUND_FAILED reconciler']);
+      native.engine.counters = counters;
+      await world.reconciler.settle();
+      expect([all(), findings(), native.links('/run/netns/one')]).toEqual([[], [], []]);
+    },
+  );
+
+  it.each(['network', 'port', 'peer', 'entry'] as const)(
+    'because weftd stops leaves nothing of a %s',
+    async (kind) => {
+      await world.reconciler.stop();
+      await expect(requests[kind]()).rejects.toMatchObject({ code: 'WEFT_STOPPING' });
+      expect(all()).toEqual([]);
+    },
+  );
+
+  it('because weftd stops keeps what was to be removed', async () => {
+    const port = await requests.port();
+    await world.reconciler.stop();
+    await expect(world.ports.remove(port.id, owner)).rejects.toMatchObject({ code: 'WEFT_STOPPING' });
+    expect(world.catalog.ports()).toEqual([port]);
+  });
+});
+
+describe('a kernel that is short of something', () => {
+  it('is a finding, and nothing is taken away', async () => {
+    native.makeNamespace('/proc/7/ns/net');
+    startTimes.set(7, '70');
+    await world.ports.add({ network: 'blue', netns: '7' }, null, owner);
+    await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    native.engine.calls.length = 0;
+    native.failures.set('netnsInfo', refuse('EMFILE', 'open'));
+    native.failures.set('links', refuse('ENOBUFS', 'RTM_GETLINK'));
+    await world.reconciler.settle();
+    expect(findings().map((one) => one.split(' ')[0])).toEqual([
+      'HOST_UNREADABLE',
+      'NETNS_UNREADABLE',
+      'NETNS_UNREADABLE',
+    ]);
+    expect([world.catalog.ports().length, native.openFds.size, native.engine.calls]).toEqual([2, 2, []]);
+    native.failures.clear();
+    await world.reconciler.settle();
+    expect(findings()).toEqual([]);
+  });
+
+  it('and a disk that is full are a finding', async () => {
+    const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    const { transaction } = world.store;
+    native.makeNamespace('/run/netns/one');
+    world.store.transaction = () => Promise.reject(new Error('MDB_MAP_FULL'));
+    await world.reconciler.settle();
+    expect(findings()).toEqual(['STATE_FAILED state']);
+    world.store.transaction = transaction;
+    await world.reconciler.settle();
+    expect([findings(), world.store.get('port', port.id)?.netns?.cookie]).toEqual([
+      [],
+      native.namespaces.get('/run/netns/one')?.cookie,
+    ]);
+  });
+});
+
+describe('a host without a default route', () => {
+  it('is not degraded while a peer of the API is in reach', async () => {
+    native.defaultRoute = false;
+    await world.reconciler.settle();
+    expect(findings()).toEqual(['UNDERLAY_DEGRADED underlay']);
+    names.set('host3.example', ['10.99.0.3']);
+    await world.peers.add({ address: 'host3.example' }, owner);
+    await expect.poll(findings).toEqual([]);
+    expect(world.reconciler.view.picture.underlay.addresses).toEqual(['10.99.0.1']);
+  });
+});
+
 describe('rounds', () => {
   it('are never two at once, and settle waits for one that began after it', async () => {
     const before = world.reconciler.settle();

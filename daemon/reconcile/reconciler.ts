@@ -6,7 +6,8 @@ import type { Logger } from 'pino';
 import type { Finding } from '../api/schema.js';
 import type { Datapath, DatapathEvent } from '../datapath/datapath.js';
 import type { Kernel } from '../datapath/kernel.js';
-import type { WeftError } from '../errors.js';
+import { WeftError } from '../errors.js';
+import type { PortRecord } from '../model/objects.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
 import { markRemoved } from '../state/removal.js';
 import type { Store } from '../state/store.js';
@@ -14,14 +15,14 @@ import type { EventBus } from '../telemetry/events.js';
 import { Carrier, type Failure } from './carry_out.js';
 import { desire, type Picture } from './desire.js';
 import { diagnose } from './diagnose.js';
-import { FindingList } from './findings.js';
+import { type FindingDraft, FindingList, finding } from './findings.js';
 import { withoutLeftovers } from './leftovers.js';
 import type { Namespaces } from './netns.js';
 import { Observer } from './observer.js';
-import { type Actual, plan } from './plan.js';
+import { type Actual, plan, type Step } from './plan.js';
 import type { Proc } from './proc.js';
 import type { PeerResolver } from './resolver.js';
-import { observeSurroundings } from './surroundings.js';
+import { SurroundingsObserver } from './surroundings.js';
 
 export interface ReconcilerParts {
   store: Store;
@@ -49,7 +50,9 @@ export class Reconciler {
   private readonly carrier: Carrier;
   private readonly list: FindingList;
   private readonly observer: Observer;
-  private readonly recorded: Promise<void>[] = [];
+  private readonly surroundings: SurroundingsObserver;
+  /** Ports whose process died in this round. */
+  private readonly expired: { id: string; reason: string }[] = [];
   private lastView: View | null = null;
   private timer: NodeJS.Timeout | null = null;
   private running: Promise<void> | null = null;
@@ -59,11 +62,19 @@ export class Reconciler {
   constructor(private readonly parts: ReconcilerParts) {
     this.list = new FindingList(parts.now ?? (() => new Date()));
     this.observer = new Observer({ ...parts, hostId: parts.store.hostId });
-    this.carrier = new Carrier(parts.datapath, parts.kernel, (id, reason) => this.expire(id, reason));
+    this.carrier = new Carrier(parts.datapath, parts.kernel, (id, reason) =>
+      this.expired.push({ id, reason }),
+    );
+    this.surroundings = new SurroundingsObserver(parts.kernel, parts.resolver);
   }
 
   get findings(): Finding[] {
     return this.list.all;
+  }
+
+  /** No round comes any more. */
+  get stopping(): boolean {
+    return this.stopped;
   }
 
   /** Throws before the first round. */
@@ -74,10 +85,14 @@ export class Reconciler {
 
   /** Why a port could not be made in the last round. */
   portFailure(id: string): WeftError | null {
-    const failure = this.lastView?.failures.find(
-      ({ step }) => (step.do === 'create-tap' || step.do === 'reattach-tap') && step.port.id === id,
+    return this.failureOf(
+      (step) => (step.do === 'create-tap' || step.do === 'reattach-tap') && step.port.id === id,
     );
-    return failure?.error ?? null;
+  }
+
+  /** Why a step could not be carried out in the last round. */
+  failureOf(match: (step: Step) => boolean): WeftError | null {
+    return this.lastView?.failures.find(({ step }) => match(step))?.error ?? null;
   }
 
   /**
@@ -100,22 +115,24 @@ export class Reconciler {
   async stop(): Promise<void> {
     this.stopped = true;
     if (this.timer !== null) clearInterval(this.timer);
-    await this.next;
-    await this.running;
+    // Who asked for the round has its error.
+    await this.next?.catch(() => undefined);
+    await this.running?.catch(() => undefined);
   }
 
   /** Asks for a round soon. */
   trigger(): void {
+    if (this.stopped) return;
     this.settle().catch((error: unknown) => this.parts.log.error({ err: error }, 'a reconcile round failed'));
   }
 
-  /** Resolves after a whole round that began after this call. */
+  /** Resolves after a whole round that began after this call. Rejects when the round threw, or none comes any more (WEFT_STOPPING). */
   settle(): Promise<void> {
-    if (this.stopped) return Promise.resolve();
+    if (this.stopped) return Promise.reject(new WeftError('WEFT_STOPPING'));
     this.next ??= (async () => {
       await this.running?.catch(() => undefined);
       this.next = null;
-      this.running = this.round();
+      this.running = this.guardedRound();
       try {
         await this.running;
       } finally {
@@ -173,6 +190,17 @@ export class Reconciler {
     }
   }
 
+  private async guardedRound(): Promise<void> {
+    try {
+      await this.round();
+    } catch (error) {
+      const known = this.list.all.filter(({ code }) => code !== 'ROUND_FAILED');
+      const sentence = `what should be could not be compared with what is: ${(error as Error).message}`;
+      this.publish([...known, finding('ROUND_FAILED', 'reconciler', sentence)]);
+      throw error;
+    }
+  }
+
   private async round(): Promise<void> {
     const picture = this.imagine();
     this.parts.namespaces.beginRound();
@@ -182,10 +210,9 @@ export class Reconciler {
     this.observer.forget(steps);
     const actual = steps.length === 0 ? before : this.observer.observe();
     this.lastView = { picture, actual, failures };
-    await this.recordCookies();
-    await Promise.all(this.recorded.splice(0));
-    await this.forgetRemoved();
-    this.publish(diagnose(this.lastView, this.parts.catalog, this.parts.datapath.counters()));
+    const unwritten = await this.record(this.lastView);
+    const found = diagnose(this.lastView, this.parts.catalog, this.parts.datapath.counters());
+    this.publish([...found, ...unwritten]);
   }
 
   private imagine(): Picture {
@@ -201,47 +228,41 @@ export class Reconciler {
       ports: catalog.ports(),
       entries: catalog.entries(),
     };
-    return desire(intent, observeSurroundings(this.parts.kernel, this.parts.resolver, catalog.config));
+    return desire(intent, this.surroundings.observe(peers));
   }
 
-  /** A NAME or PATH whose namespace was made again is remembered by its new cookie. */
-  private async recordCookies(): Promise<void> {
+  /** Writes down what the round found out. What cannot be written is found out again in the next one. */
+  private async record(view: View): Promise<FindingDraft[]> {
     const { store, catalog, proc } = this.parts;
-    const moved = catalog.ports().flatMap(({ id, netns }) => {
-      const place = this.view.actual.places.get(id);
-      const differs = netns !== null && place?.state === 'present' && place.cookie !== netns.cookie;
-      return differs ? [{ id, cookie: place.cookie }] : [];
-    });
-    if (moved.length === 0) return;
-    const bootId = proc.bootId();
-    // Read again inside: the port may be removed meanwhile, and must not come back.
-    await store.transaction((tx) => {
-      for (const { id, cookie } of moved) {
-        const port = tx.get('port', id);
-        if (port?.netns) tx.put('port', id, { ...port, netns: { ...port.netns, cookie, bootId } });
-      }
-    });
-  }
-
-  /** A removed port is forgotten when nothing of it is left. */
-  private async forgetRemoved(): Promise<void> {
-    const { store, catalog } = this.parts;
-    const over = withoutLeftovers(catalog.removedPorts(), this.view.actual, store.hostId);
-    if (over.length === 0) return;
-    await store.transaction((tx) => {
-      for (const { id } of over) tx.delete('port', id);
-    });
-  }
-
-  /** A port whose process died has nothing to return to. */
-  private expire(id: string, reason: string): void {
-    const { store, catalog, events, log } = this.parts;
-    const port = catalog.ports().find((one) => one.id === id);
-    if (port === undefined) return;
+    const moved = movedPorts(catalog.ports(), view.actual);
+    const expired = this.expired.splice(0);
+    const ended = catalog.ports().filter(({ id }) => expired.some((one) => one.id === id));
+    const over = withoutLeftovers([...catalog.removedPorts(), ...ended], view.actual, store.hostId);
+    if (moved.length === 0 && ended.length === 0 && over.length === 0) return [];
     const entries = catalog.entries();
-    this.recorded.push(store.transaction((tx) => markRemoved(tx, id, entries)));
-    log.info({ port: id, reason }, 'port removed: its process ended');
-    events.emit('port-removed', `port ${id}`, `${portLabel(port)} was removed: ${reason}`);
+    try {
+      const bootId = proc.bootId();
+      // Read again inside: a port may be removed meanwhile, and must not come back.
+      await store.transaction((tx) => {
+        for (const { id, cookie } of moved) {
+          const port = tx.get('port', id);
+          if (port?.netns) tx.put('port', id, { ...port, netns: { ...port.netns, cookie, bootId } });
+        }
+        for (const { id } of ended) markRemoved(tx, id, entries);
+        for (const { id } of over) tx.delete('port', id);
+      });
+    } catch (error) {
+      const sentence = `what changed could not be written: ${(error as Error).message}`;
+      return [finding('STATE_FAILED', 'state', sentence)];
+    }
+    for (const port of ended) this.announceEnd(port, expired.find(({ id }) => id === port.id)?.reason ?? '');
+    return [];
+  }
+
+  private announceEnd(port: PortRecord, reason: string): void {
+    const { events, log } = this.parts;
+    log.info({ port: port.id, reason }, 'port removed: its process ended');
+    events.emit('port-removed', `port ${port.id}`, `${portLabel(port)} was removed: ${reason}`);
   }
 
   private offloads(): { tso: boolean; uso: boolean } {
@@ -261,4 +282,13 @@ export class Reconciler {
       events.emit('finding-cleared', object, `over: ${message} (${code})`);
     }
   }
+}
+
+/** Ports of a NAME or PATH whose namespace was made again: they are remembered by its new cookie. */
+function movedPorts(ports: readonly PortRecord[], actual: Actual): { id: string; cookie: string }[] {
+  return ports.flatMap(({ id, netns }) => {
+    const place = actual.places.get(id);
+    const differs = netns !== null && place?.state === 'present' && place.cookie !== netns.cookie;
+    return differs ? [{ id, cookie: place.cookie }] : [];
+  });
 }

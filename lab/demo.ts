@@ -21,15 +21,16 @@ const colour = process.stdout.isTTY && process.env.NO_COLOR === undefined;
 const paint = (code: string, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
 const write = (text: string) => process.stdout.write(text);
 
-async function step(what: string, work: () => Promise<string>): Promise<void> {
+async function step(lab: Lab, what: string, work: () => Promise<string>): Promise<void> {
   write(`  ${what.padEnd(46)} `);
   const began = performance.now();
   try {
     const result = await work();
+    if (lab.interrupted) throw new Error('interrupted');
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     write(`${paint('32', 'ok')}  ${result.padEnd(34)} ${paint('2', `${seconds} s`)}\n`);
   } catch (error) {
-    write(`${paint('31', 'FAILED')}\n`);
+    write(`${lab.interrupted ? 'interrupted' : paint('31', 'FAILED')}\n`);
     throw error;
   }
 }
@@ -67,15 +68,15 @@ async function demonstrate(lab: Lab, hosts: Host[]): Promise<void> {
   hosts.push(h1, h2);
   const web = await lab.guest('web');
   const db = await lab.guest('db');
-  await step('two hosts, each with a weftd and a container', async () => {
+  await step(lab, 'two hosts, each with a weftd and a container', async () => {
     await Promise.all([startHost(h1, h2, web, 1), startHost(h2, h1, db, 2)]);
     return '';
   });
-  await step('ping web -> db, IPv4', () => ping(web, '10.42.0.2'));
-  await step('ping web -> db, IPv6', () => ping(web, 'fd42::2'));
-  await step('iperf3 TCP web -> db', () => speed(web, db, '10.42.0.2'));
-  await step('iperf3 TCP db -> web', () => speed(web, db, '10.42.0.2', '-R'));
-  await step('iperf3 UDP web -> db, 500 Mbit/s offered', () =>
+  await step(lab, 'ping web -> db, IPv4', () => ping(web, '10.42.0.2'));
+  await step(lab, 'ping web -> db, IPv6', () => ping(web, 'fd42::2'));
+  await step(lab, 'iperf3 TCP web -> db', () => speed(web, db, '10.42.0.2'));
+  await step(lab, 'iperf3 TCP db -> web', () => speed(web, db, '10.42.0.2', '-R'));
+  await step(lab, 'iperf3 UDP web -> db, 500 Mbit/s offered', () =>
     speed(web, db, '10.42.0.2', '-u', '-b', '500M'),
   );
   for (const host of [h1, h2]) {

@@ -157,6 +157,10 @@ export class Datapath {
     this.ports.set(id, this.engine.addPort({ network, fds: open(), group: noGroup }), place);
   }
 
+  portPlace(id: string): PortPlace | undefined {
+    return this.ports.values.get(id);
+  }
+
   /** `destroy` ends the TAP too, wherever it is: the port will not return. */
   removePort(id: string, destroy: boolean): void {
     this.ports.remove(id, (handle) => this.engine.removePort(handle, destroy));

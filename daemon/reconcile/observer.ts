@@ -54,6 +54,10 @@ export class Observer {
     for (const [cookie, path] of this.known) if (paths.has(path)) this.links.delete(cookie);
   }
 
+  lookAgain(cookie: string): void {
+    this.links.delete(cookie);
+  }
+
   private scan(places: ReadonlyMap<string, Place>): Map<string, Namespace> {
     const inUse = new Set(
       [...places.values()].flatMap((place) => (place.state === 'present' ? [place.cookie] : [])),

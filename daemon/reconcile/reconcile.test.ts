@@ -161,9 +161,19 @@ describe('ports', () => {
     const [handle = 0] = native.engine.ports.keys();
     native.engine.raise({ type: 'port-gone', port: handle });
     expect(native.openFds.size).toBe(0);
-    restart();
     await world.reconciler.settle();
     expect(native.links('/run/netns/one').map(({ ifname }) => ifname)).toEqual(['eth0']);
+  });
+
+  it('come back when the engine loses them, and the event too', async () => {
+    const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    const followed = world.events.follow();
+    const [handle = 0] = native.engine.ports.keys();
+    native.engine.gone.add(handle);
+    await world.reconciler.settle();
+    expect(native.engine.calls.filter((call) => call === 'addPort')).toHaveLength(2);
+    expect([native.openFds.size, world.catalog.ports()]).toEqual([1, [port]]);
+    expect(await typesOf(followed)).toEqual(['port-gone']);
   });
 
   it('get the MTU that fits when the path to a peer changes', async () => {

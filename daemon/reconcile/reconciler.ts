@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { Finding } from '../api/schema.js';
-import type { Datapath, DatapathEvent } from '../datapath/datapath.js';
+import type { Datapath } from '../datapath/datapath.js';
 import type { Kernel } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
 import type { PortRecord } from '../model/objects.js';
@@ -15,6 +15,7 @@ import type { EventBus } from '../telemetry/events.js';
 import { Carrier, type Failure } from './carry_out.js';
 import { desire, type Picture } from './desire.js';
 import { diagnose } from './diagnose.js';
+import { EngineEvents } from './engine_events.js';
 import { type FindingDraft, FindingList, finding } from './findings.js';
 import { withoutLeftovers } from './leftovers.js';
 import type { Namespaces } from './netns.js';
@@ -51,6 +52,7 @@ export class Reconciler {
   private readonly list: FindingList;
   private readonly observer: Observer;
   private readonly surroundings: SurroundingsObserver;
+  private readonly engineEvents: EngineEvents;
   /** Ports whose process died in this round. */
   private readonly expired: { id: string; reason: string }[] = [];
   private lastView: View | null = null;
@@ -64,6 +66,11 @@ export class Reconciler {
     this.observer = new Observer({ ...parts, hostId: parts.store.hostId });
     this.carrier = new Carrier(parts.datapath, parts.kernel, (id, reason) =>
       this.expired.push({ id, reason }),
+    );
+    this.engineEvents = new EngineEvents(
+      parts,
+      () => this.trigger(),
+      (cookie) => this.observer.lookAgain(cookie),
     );
     this.surroundings = new SurroundingsObserver(parts.kernel, parts.resolver);
   }
@@ -115,6 +122,7 @@ export class Reconciler {
   async stop(): Promise<void> {
     this.stopped = true;
     if (this.timer !== null) clearInterval(this.timer);
+    this.engineEvents.stop();
     // Who asked for the round has its error.
     await this.next?.catch(() => undefined);
     await this.running?.catch(() => undefined);
@@ -144,50 +152,7 @@ export class Reconciler {
 
   /** Called by the engine through the datapath. */
   handleEvents(): void {
-    for (const event of this.parts.datapath.takeEvents()) this.handle(event);
-  }
-
-  private handle(event: DatapathEvent): void {
-    const { events, log } = this.parts;
-    switch (event.type) {
-      case 'mac-learned':
-      case 'mac-moved':
-      case 'mac-frozen': {
-        const [, verb] = event.type.split('-');
-        const where = `${event.where.kind} ${event.where.id}`;
-        if (event.type === 'mac-frozen')
-          log.warn({ network: event.network, mac: event.mac }, 'a MAC moves too often and is frozen');
-        events.emit(event.type, `network ${event.network}`, `${event.mac} was ${verb} at ${where}`);
-        break;
-      }
-      case 'port-gone':
-        events.emit(event.type, `port ${event.port}`, 'its link vanished');
-        this.parts.datapath.removePort(event.port, false);
-        this.trigger();
-        break;
-      case 'port-error':
-        log.warn({ port: event.port, reason: event.error }, 'the kernel refuses frames of a port');
-        events.emit(event.type, `port ${event.port}`, event.error);
-        break;
-      case 'peer-offload-disabled':
-        log.warn(
-          { peer: event.peer, reason: event.reason },
-          'UDP_SEGMENT is not used towards a peer any more',
-        );
-        events.emit(event.type, `peer ${event.peer}`, event.reason);
-        this.trigger();
-        break;
-      case 'peer-too-big':
-        events.emit(event.type, `peer ${event.peer}`, 'a datagram was larger than the path MTU');
-        this.trigger();
-        break;
-      case 'stranger':
-        events.emit(event.type, `address ${event.address}`, 'a datagram came from a stranger');
-        break;
-      case 'events-lost':
-        events.emit(event.type, 'events', `${event.count} events of the datapath were lost`);
-        break;
-    }
+    this.engineEvents.wake();
   }
 
   private async guardedRound(): Promise<void> {
@@ -204,6 +169,7 @@ export class Reconciler {
   private async round(): Promise<void> {
     const picture = this.imagine();
     this.parts.namespaces.beginRound();
+    this.engineEvents.detachGone();
     const before = this.observer.observe();
     const steps = plan(picture.desired, before);
     const failures = this.carrier.run(steps, this.offloads());

@@ -1,0 +1,94 @@
+/** What the engine tells on its own: to the log, to followers, and, where something is to be repaired, to the reconciler. */
+import type { Logger } from 'pino';
+import type { Datapath, DatapathEvent } from '../datapath/datapath.js';
+import type { EventBus } from '../telemetry/events.js';
+import { Pace } from './pace.js';
+
+export interface EngineEventsParts {
+  datapath: Datapath;
+  events: EventBus;
+  log: Logger;
+}
+
+/** A flood of new MACs fills the engine's ring all the time; in milliseconds, how often it is emptied then. */
+const period = 50;
+
+export class EngineEvents {
+  private readonly pace = new Pace(() => this.handleAll(), period);
+
+  /** `repair` asks for a round soon. */
+  constructor(
+    private readonly parts: EngineEventsParts,
+    private readonly repair: () => void,
+    /** The links in this namespace are not what they were. */
+    private readonly lookAgain: (cookie: string) => void,
+  ) {}
+
+  /** The engine has events. */
+  wake(): void {
+    this.pace.ask();
+  }
+
+  stop(): void {
+    this.pace.stop();
+  }
+
+  /** Takes ports out whose links vanished: under a flood the ring may have lost the event. */
+  detachGone(): void {
+    for (const [id, { gone }] of this.parts.datapath.counters().ports) if (gone) this.detach(id);
+  }
+
+  private detach(id: string): void {
+    const { datapath, events } = this.parts;
+    const place = datapath.portPlace(id);
+    if (place !== undefined) this.lookAgain(place.cookie);
+    events.emit('port-gone', `port ${id}`, 'its link vanished');
+    datapath.removePort(id, false);
+  }
+
+  private handleAll(): void {
+    for (const event of this.parts.datapath.takeEvents()) this.handle(event);
+  }
+
+  private handle(event: DatapathEvent): void {
+    const { events, log } = this.parts;
+    switch (event.type) {
+      case 'mac-learned':
+      case 'mac-moved':
+      case 'mac-frozen': {
+        const [, verb] = event.type.split('-');
+        const where = `${event.where.kind} ${event.where.id}`;
+        if (event.type === 'mac-frozen')
+          log.warn({ network: event.network, mac: event.mac }, 'a MAC moves too often and is frozen');
+        events.emit(event.type, `network ${event.network}`, `${event.mac} was ${verb} at ${where}`);
+        break;
+      }
+      case 'port-gone':
+        this.detach(event.port);
+        this.repair();
+        break;
+      case 'port-error':
+        log.warn({ port: event.port, reason: event.error }, 'the kernel refuses frames of a port');
+        events.emit(event.type, `port ${event.port}`, event.error);
+        break;
+      case 'peer-offload-disabled':
+        log.warn(
+          { peer: event.peer, reason: event.reason },
+          'UDP_SEGMENT is not used towards a peer any more',
+        );
+        events.emit(event.type, `peer ${event.peer}`, event.reason);
+        this.repair();
+        break;
+      case 'peer-too-big':
+        events.emit(event.type, `peer ${event.peer}`, 'a datagram was larger than the path MTU');
+        this.repair();
+        break;
+      case 'stranger':
+        events.emit(event.type, `address ${event.address}`, 'a datagram came from a stranger');
+        break;
+      case 'events-lost':
+        events.emit(event.type, 'events', `${event.count} events of the datapath were lost`);
+        break;
+    }
+  }
+}

@@ -1,6 +1,7 @@
 #include "fdb/fdb.h"
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 #include <new>
 
@@ -17,8 +18,10 @@ namespace {
 constexpr uint32_t kMaxCapacity = 1u << 26;
 constexpr uint32_t kNowhere = ~0u;           // no destination's code
 constexpr uint32_t kSweepSteps = 16384;      // a call holds the lock for about a millisecond
+constexpr uint32_t kSliceSteps = 1024;       // of a long task of a control thread: the lock is held for about 0.1 ms
 constexpr uint64_t kGrowInlineSlots = 16384;  // a worker may double a table of this size itself: about half a millisecond
 constexpr uint32_t kFlushesPerDrain = 254;   // of 256 generations
+constexpr uint32_t kTicksPerLimit = 64;      // so often does the tick go on while a network learns `limit` new entries
 
 using Counter = std::atomic<uint64_t>;
 void bump(Counter& counter, uint64_t by = 1) { counter.fetch_add(by, std::memory_order_relaxed); }
@@ -27,30 +30,48 @@ void bump(Counter& counter, uint64_t by = 1) { counter.fetch_add(by, std::memory
 
 struct Fdb::State {
   State(Seed seed, uint32_t capacity)
-      : table(seed.a, seed.b, capacity), ledger(capacity), generation_memory(kDestinationCodes + kMaxNetworks) {
-    if (generation_memory.data() == nullptr) throw std::bad_alloc();
-    destination_generations = static_cast<std::atomic<uint8_t>*>(generation_memory.data());
-    network_generations = destination_generations + kDestinationCodes;
+      : table(seed.a, seed.b, capacity), ledger(capacity), shared_memory(sizeof(Shared)) {
+    if (shared_memory.data() == nullptr) throw std::bad_alloc();
+    shared = static_cast<Shared*>(shared_memory.data());
   }
 
   // Written under the lock, read by everybody.
+  struct Shared {
+    std::atomic<uint8_t> destination_generations[kDestinationCodes];
+    std::atomic<uint8_t> network_generations[2][kMaxNetworks];  // of learned and of declared entries
+    std::atomic<uint32_t> extra_ticks[kMaxNetworks];            // of the network, beside its seconds
+  };
   MacTable table;
-  std::atomic<uint8_t>* destination_generations;
-  std::atomic<uint8_t>* network_generations;
+  Shared* shared;
   // The writer's.
   mutable SpinLock lock;
   Ledger ledger;
   MoveHistory moves;
   uint32_t flushes_since_drained = 0;
   uint32_t sweep_at = 0;
-  Mapping generation_memory;
+  Mapping shared_memory;
   struct {
     Counter learned{0}, moved{0}, expired{0}, evicted{0}, flushed{0}, frozen{0}, refused_port{0}, refused_network{0};
   } counters;
 
+  uint8_t destination_generation(uint32_t destination) const {
+    return shared->destination_generations[destination].load(std::memory_order_relaxed);
+  }
+  uint8_t network_generation(uint64_t key, bool declared) const {
+    return shared->network_generations[declared][network_of(key)].load(std::memory_order_relaxed);
+  }
+  uint32_t tick(NetworkIndex network, Seconds now) const {
+    return now + shared->extra_ticks[network].load(std::memory_order_relaxed);
+  }
+  // Used in this tick, or in the next one: another worker's clock may be a second ahead. An entry that comes back after exactly
+  // 65,536 ticks looks so, too, for one tick.
+  bool recent(uint64_t key, Value value, Seconds now) const {
+    const auto idle = static_cast<uint16_t>(tick(network_of(key), now) - value.tick());
+    return idle == 0 || idle == 0xffff;
+  }
   bool stale(uint64_t key, Value value) const {
-    return destination_generations[value.destination()].load(std::memory_order_relaxed) != value.destination_generation() ||
-           network_generations[network_of(key)].load(std::memory_order_relaxed) != value.network_generation();
+    return destination_generation(value.destination()) != value.destination_generation() ||
+           network_generation(key, value.declared()) != value.network_generation();
   }
   std::optional<Value> read(uint64_t key) const {
     const std::optional<Value> value = table.read(key, table.hash(key));
@@ -58,8 +79,8 @@ struct Fdb::State {
     return value;
   }
   Value make_value(uint64_t key, uint32_t destination, bool declared, Seconds now) const {
-    return Value::make(destination, declared, now, destination_generations[destination].load(std::memory_order_relaxed),
-                       network_generations[network_of(key)].load(std::memory_order_relaxed));
+    return Value::make(destination, declared, tick(network_of(key), now), destination_generation(destination),
+                       network_generation(key, declared));
   }
 
   uint64_t find_live(uint64_t key);
@@ -72,9 +93,9 @@ struct Fdb::State {
   bool store(uint64_t key, uint32_t destination, bool declared, Seconds now);
   void erase(uint32_t node);
   void reclaim(uint32_t node);
-  void before_flush();
+  std::unique_lock<SpinLock> lock_to_flush();
+  void count_new(NetworkIndex network);
   uint32_t expire(uint32_t owner, Seconds now, uint32_t steps);
-  uint32_t drop_learned(uint32_t owner);
 };
 
 // The slot of a live entry. One that was flushed is reclaimed on the way, so that its key can be used again.
@@ -98,10 +119,16 @@ void Fdb::State::reclaim(uint32_t node) {
 
 // An entry of a generation that comes round again would be alive again. No generation can come round while fewer than 256 flushes
 // have happened since there was last no flushed entry in the table.
-void Fdb::State::before_flush() {
-  if (++flushes_since_drained < kFlushesPerDrain) return;
-  while (ledger.garbage_head() != Ledger::kNone) reclaim(ledger.garbage_head());
-  flushes_since_drained = 1;
+std::unique_lock<SpinLock> Fdb::State::lock_to_flush() {
+  std::unique_lock guard(lock);
+  while (flushes_since_drained + 1 >= kFlushesPerDrain && ledger.garbage_head() != Ledger::kNone) {
+    for (uint32_t left = kSliceSteps; left > 0 && ledger.garbage_head() != Ledger::kNone; --left) reclaim(ledger.garbage_head());
+    guard.unlock();
+    guard.lock();
+  }
+  if (ledger.garbage_head() == Ledger::kNone) flushes_since_drained = 0;
+  ++flushes_since_drained;
+  return guard;
 }
 
 LearnResult Fdb::State::learn(uint64_t key, uint32_t destination, Seconds now) {
@@ -112,7 +139,7 @@ LearnResult Fdb::State::learn(uint64_t key, uint32_t destination, Seconds now) {
     return value.declared() ? LearnResult::declared_elsewhere : move(key, slot, destination, now);
   }
   const uint32_t node = table.node(slot);
-  if (!value.declared() && now > ledger.node(node).seen) {
+  if (!value.declared() && !recent(key, value, now)) {
     ledger.touch(node, now);
     table.set_value(slot, make_value(key, destination, false, now));
   }
@@ -158,8 +185,18 @@ LearnResult Fdb::State::learn_new(uint64_t key, uint32_t destination, Seconds no
     bump(counters.refused_network);
     return LearnResult::network_full;
   }
+  count_new(network);
   bump(counters.learned);
   return LearnResult::learned;
+}
+
+// A second is long in a flood: a whole table of entries may come and go in it. So an entry that is still in use must be able to
+// say so again after a small part of a table of new ones.
+void Fdb::State::count_new(NetworkIndex network) {
+  Ledger::Network& book = ledger.network(network);
+  if (++book.new_since_tick < book.limits.limit / kTicksPerLimit) return;
+  book.new_since_tick = 0;
+  shared->extra_ticks[network].fetch_add(1, std::memory_order_relaxed);
 }
 
 bool Fdb::State::at_port_limit(NetworkIndex network, uint32_t destination) {
@@ -181,15 +218,15 @@ bool Fdb::State::make_room(NetworkIndex network, uint32_t destination) {
   return evict_from(largest, kNowhere);
 }
 
-// Evicts the least recently used entry of the owner with the most learned entries. `destination`, for whom room is made, gives
-// up one of its own if it would otherwise end with no fewer than that owner: a flood from one port evicts only itself.
+// Evicts an entry of the owner with the most learned entries. `destination`, for whom room is made, gives up one of its own if it
+// would otherwise end with no fewer than that owner: a flood from one port evicts only itself.
 bool Fdb::State::evict_from(NetworkIndex network, uint32_t destination) {
   const std::vector<uint32_t>& owners = ledger.network(network).owners;
-  if (owners.empty() || ledger.owner(owners.front()).learned.count == 0) return false;
-  uint32_t victim = owners.front();
+  if (owners.empty() || ledger.owner(owners.front()).learned() == 0) return false;
+  uint32_t loser = owners.front();
   const uint32_t mine = ledger.learned(network, destination);
-  if (mine > 0 && mine + 1 >= ledger.owner(victim).learned.count) victim = ledger.find_owner(network, destination);
-  erase(ledger.owner(victim).learned.head);
+  if (mine > 0 && mine + 1 >= ledger.owner(loser).learned()) loser = ledger.find_owner(network, destination);
+  erase(ledger.victim(loser));
   bump(counters.evicted);
   return true;
 }
@@ -206,23 +243,17 @@ bool Fdb::State::store(uint64_t key, uint32_t destination, bool declared, Second
 uint32_t Fdb::State::expire(uint32_t owner, Seconds now, uint32_t steps) {
   uint32_t done = 0;
   const Ledger::Network& book = ledger.network(ledger.owner(owner).network);
-  while (done < steps && ledger.owner(owner).live && ledger.owner(owner).learned.count > 0) {
-    const uint32_t oldest = ledger.owner(owner).learned.head;
+  while (done < steps && ledger.owner(owner).live && ledger.owner(owner).learned() > 0) {
+    const uint32_t oldest = ledger.oldest(owner);
     const Seconds seen = ledger.node(oldest).seen;
     const bool aged = book.limits.age != 0 && now > seen && now - seen >= book.limits.age;
     const bool over = book.learned > book.limits.limit && book.owners.front() == owner;
     if (!aged && !over) break;
-    erase(oldest);
+    erase(aged ? oldest : ledger.victim(owner));
     bump(aged ? counters.expired : counters.evicted);
     ++done;
   }
   return done;
-}
-
-uint32_t Fdb::State::drop_learned(uint32_t owner) {
-  const uint32_t count = ledger.owner(owner).learned.count;
-  for (uint32_t left = count; left > 0; --left) erase(ledger.owner(owner).learned.head);
-  return count;
 }
 
 Fdb::Fdb(Seed seed, uint32_t capacity) : state_(std::make_unique<State>(seed, std::clamp(capacity, 1u, kMaxCapacity))) {}
@@ -246,11 +277,7 @@ LearnResult Fdb::learn(NetworkIndex network, Mac mac, Destination where, Seconds
   const std::optional<Value> value = state.read(key);
   const bool same = value && value->destination() == destination;
   if (value && value->declared()) return same ? LearnResult::known : LearnResult::declared_elsewhere;
-  if (same) {
-    // Another worker's clock may be a second ahead. An entry that comes back after exactly 65,536 s looks fresh for a second.
-    const auto idle = static_cast<uint16_t>(now - value->seen());
-    if (idle == 0 || idle == 0xffff) return LearnResult::known;
-  }
+  if (same && state.recent(key, *value, now)) return LearnResult::known;
   const std::unique_lock guard(state.lock, std::try_to_lock);
   if (!guard) return same ? LearnResult::known : LearnResult::busy;
   return state.learn(key, destination, now);
@@ -296,33 +323,34 @@ bool Fdb::remove(NetworkIndex network, Mac mac) {
 void Fdb::flush_destination(Destination where) {
   State& state = *state_;
   const uint32_t destination = encode(where);
-  const std::lock_guard guard(state.lock);
-  state.before_flush();
-  state.destination_generations[destination].fetch_add(1, std::memory_order_release);
+  const auto guard = state.lock_to_flush();
+  state.shared->destination_generations[destination].fetch_add(1, std::memory_order_release);
   bump(state.counters.flushed, state.ledger.discard_destination(destination));
 }
 
 void Fdb::flush_network(NetworkIndex network) {
   if (network >= kMaxNetworks) return;
   State& state = *state_;
-  const std::lock_guard guard(state.lock);
-  state.before_flush();
-  state.network_generations[network].fetch_add(1, std::memory_order_release);
+  const auto guard = state.lock_to_flush();
+  for (auto& generations : state.shared->network_generations) generations[network].fetch_add(1, std::memory_order_release);
   bump(state.counters.flushed, state.ledger.discard_network(network));
 }
 
 void Fdb::flush_learned(std::optional<NetworkIndex> network) {
+  if (network && *network >= kMaxNetworks) return;
   State& state = *state_;
-  const std::lock_guard guard(state.lock);
-  for (uint32_t id = 0; id < state.ledger.owner_slots(); ++id) {
-    const Ledger::Owner& owner = state.ledger.owner(id);
-    if (owner.live && (!network || owner.network == *network)) bump(state.counters.flushed, state.drop_learned(id));
+  auto& generations = state.shared->network_generations[false];
+  const auto guard = state.lock_to_flush();
+  for (uint32_t index = network.value_or(0); index <= network.value_or(kMaxNetworks - 1); ++index) {
+    generations[index].fetch_add(1, std::memory_order_release);
   }
+  bump(state.counters.flushed, state.ledger.discard_learned(network));
 }
 
 void Fdb::sweep(Seconds now) {
   State& state = *state_;
-  const std::lock_guard guard(state.lock);
+  const std::unique_lock guard(state.lock, std::try_to_lock);
+  if (!guard) return;
   uint32_t steps = kSweepSteps;
   for (; steps > 0 && state.ledger.garbage_head() != Ledger::kNone; --steps) state.reclaim(state.ledger.garbage_head());
   const uint32_t owners = state.ledger.owner_slots();
@@ -335,24 +363,31 @@ void Fdb::sweep(Seconds now) {
   if (state.table.used() > state.table.slots() / 2) state.table.grow();
 }
 
+// In slices of node numbers: an entry keeps its number wherever it moves in the table and among the lists.
 std::vector<FdbEntry> Fdb::dump(std::optional<NetworkIndex> network, Seconds now, size_t limit) const {
   const State& state = *state_;
   std::vector<FdbEntry> entries;
-  const std::lock_guard guard(state.lock);
-  entries.reserve(std::min<size_t>(limit, state.ledger.nodes()));
-  for (uint32_t id = 0; id < state.ledger.owner_slots(); ++id) {
-    const Ledger::Owner& owner = state.ledger.owner(id);
-    if (!owner.live || (network && owner.network != *network)) continue;
-    for (const Ledger::List* list : {&owner.declared, &owner.learned}) {
-      for (uint32_t at = list->head; at != Ledger::kNone && entries.size() < limit; at = state.ledger.node(at).next) {
-        const Ledger::Node& node = state.ledger.node(at);
-        const Seconds idle = node.declared || now < node.seen ? 0 : now - node.seen;
-        entries.push_back({owner.network, mac_of(node.key), decode_destination(owner.destination), node.declared,
-                           node.frozen && now < node.frozen_until, idle});
-      }
+  std::array<FdbEntry, kSliceSteps> slice;
+  std::unique_lock guard(state.lock);
+  for (uint32_t at = 0;;) {
+    size_t count = 0;
+    const uint32_t end = std::min(state.ledger.node_slots(), at + kSliceSteps);
+    for (; at < end; ++at) {
+      const Ledger::Node& node = state.ledger.node(at);
+      if (node.key == 0 || (network && network_of(node.key) != *network)) continue;
+      const Value value = state.table.value(state.table.find(node.key));
+      if (state.stale(node.key, value)) continue;
+      const Seconds idle = node.declared || now < node.seen ? 0 : now - node.seen;
+      slice[count++] = {network_of(node.key), mac_of(node.key), decode_destination(value.destination()), node.declared,
+                        node.frozen && now < node.frozen_until, idle};
     }
+    const bool last = at == state.ledger.node_slots();
+    guard.unlock();
+    count = std::min(count, limit - entries.size());
+    entries.insert(entries.end(), slice.begin(), slice.begin() + count);
+    if (last || entries.size() == limit) return entries;
+    guard.lock();
   }
-  return entries;
 }
 
 Fdb::Count Fdb::count(NetworkIndex network) const {
@@ -372,7 +407,7 @@ FdbCounters Fdb::counters() const {
 
 size_t Fdb::memory_bytes() const {
   const std::lock_guard guard(state_->lock);
-  return sizeof(State) + state_->table.memory_bytes() + state_->ledger.memory_bytes() + state_->generation_memory.bytes();
+  return sizeof(State) + state_->table.memory_bytes() + state_->ledger.memory_bytes() + state_->shared_memory.bytes();
 }
 
 }  // namespace weft

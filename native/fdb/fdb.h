@@ -6,26 +6,36 @@
 // Destination indexes are the engine's; the FDB knows nothing about ports, peers or sockets.
 //
 // Who may do what. Readers take no lock, never wait, and never miss an entry because it is being moved or the table grows.
-// All writers share one spin lock. A worker that learns only tries it, and only when there is something to write: a frame
-// from a MAC that was seen in this second at this place writes nothing. The longest anybody holds the lock is sweep() while
-// it doubles the table (100 ms for a million entries; learn() answers `busy`, readers do not notice). A worker doubles only
-// small tables itself, so somebody must call sweep().
+// All writers share one spin lock. Workers only try it: to learn, when there is something to write (a frame from a MAC that
+// was seen in this tick at this place writes nothing), and to sweep(). Control threads hold it for about 0.1 ms at a time,
+// however much they do. The longest anybody holds it is sweep() while it doubles the table (100 ms for a million entries;
+// learn() answers `busy`, readers do not notice). A worker doubles only small tables itself, so somebody must call sweep().
 //
 // Ageing. Every owner (a destination in a network) keeps its learned entries in the order of their last frame, to the
-// second; sweep() looks at the oldest of each owner. Nothing ever walks the table.
+// tick; sweep() looks at the oldest of each owner. A tick is a second, or less: it also ends when the network has learned
+// 1/64 of `limit` anew, so that in a flood, where a second outlasts the table, the order still tells what is in use.
 //
 // Limits. A port at `limit_per_port` learns no more and keeps what it has. In a network at `limit` the owner with the most
-// learned entries gives up its least recently used one, unless the one that asks has as many or would have: then that one
-// gives up its own. So a flood evicts nobody but itself once it is the largest. At `capacity` the same rule is applied among
-// networks first. Declared entries count against `capacity` only and are never evicted.
+// learned entries gives one up, unless the one that asks has as many or would have: then that one gives up its own. So a
+// flood evicts nobody but itself once it is the largest. At `capacity` the same rule is applied among networks first.
+// Declared entries count against `capacity` only and are never evicted.
+//
+// Which one an owner gives up. The flood may come through the very peer whose MACs are to be kept. So an entry starts on
+// probation and is proven by a frame in a later second than the one it was learned in; random MACs never are. The least
+// recently used one on probation goes first, as long as a quarter of the owner's entries are on probation; otherwise the
+// least recently used proven one. Without that quarter an attacker who repeats as many MACs as the table holds, once in
+// `age`, would own it for ever: a newcomer would be evicted by the next newcomer. With it, he must bring so many new MACs
+// that a quarter turns over between two frames of the newcomer, and to push out proven ones he must repeat three quarters
+// of the table between two of their frames, which no longer differs from a network that is larger than its limit.
 //
 // Moves. Among learned entries the newest place wins. Move number `move_count` within `move_window` seconds of the first one
 // is carried out and freezes the MAC where it now is, for `move_freeze` seconds (RFC 7432, 15.1, has this rule and the
 // defaults 5 and 180). The history is kept for 1,024 MACs at most, those that move the most.
 //
-// Flush. Each destination and each network has an 8-bit generation, and an entry carries those it was made with. Counting
-// one up makes all its entries invisible at once; sweep() reclaims them, as does whoever needs the room first. Before a
-// generation could come round to the same number, the flush that would bring it there reclaims everything first.
+// Flush. Each destination has an 8-bit generation, each network one for its learned entries and one for its declared ones,
+// and an entry carries those it was made with. Counting one up makes all its entries invisible at once; sweep() reclaims
+// them, as does whoever needs the room first. Before a generation could come round to the same number, the flush that would
+// bring it there reclaims everything first.
 #pragma once
 
 #include <atomic>
@@ -117,21 +127,24 @@ class Fdb {
   // moves. An index of kMaxNetworks or more is `network_full` here, and a miss, false or no-op everywhere else.
   LearnResult learn(NetworkIndex network, Mac mac, Destination where, Seconds now);
 
-  // ---- control: any thread; takes the writer's lock ----------------------------------------------------------------------
+  // ---- control: any thread; takes the writer's lock, and waits for it but in sweep() ---------------------------------------
   // Limits that are lowered below what is there are enforced by sweep() (limit_per_port: by ageing). Survive flush_network().
   void set_limits(NetworkIndex network, const FdbNetworkLimits& limits);
   // A declared entry replaces a learned or another declared one and never ages. False when the table is full of declared ones.
   bool declare(NetworkIndex network, Mac mac, Destination where);
   // Removes one entry, learned or declared. False when there is none.
   bool remove(NetworkIndex network, Mac mac);
-  // O(1) in entries, O(owners) in the networks of the destination or owners of the network: all of them stop being found at
-  // once; memory follows by sweep(). flush_learned keeps declared entries and is O(entries flushed).
+  // O(1) in entries; O(networks of the destination), O(owners in the network), and for flush_learned() O(owners in all networks):
+  // all of them stop being found at once; memory follows by sweep(). flush_learned() keeps declared entries.
   void flush_destination(Destination where);  // before its index is reused: declared entries go too
   void flush_network(NetworkIndex network);   // before its index is reused: declared entries go too
   void flush_learned(std::optional<NetworkIndex> network);
-  // Ages and reclaims a bounded part of the table; a full turn takes at most a few seconds when called every 50 ms or so.
+  // Ages and reclaims a bounded part of the table; a full turn takes at most a few seconds when called every 50 ms or so. Never
+  // waits: does nothing when somebody else has the lock.
   void sweep(Seconds now);
-  // In no particular order.
+  // In no particular order. Not one moment's picture, because learning goes on: an entry that is there all the time is shown once,
+  // wherever it moves, as it was at some moment of the call. One that comes or goes meanwhile may be missing; one that goes and
+  // comes back may be there twice.
   std::vector<FdbEntry> dump(std::optional<NetworkIndex> network, Seconds now, size_t limit) const;
   // Live entries of a network: {learned, declared}.
   struct Count { uint32_t learned, declared; };

@@ -7,6 +7,7 @@ namespace weft {
 namespace {
 
 constexpr size_t kFirstOwnerBuckets = 64;
+constexpr uint32_t kProbationShare = 4;  // a quarter of what an owner has learned is left to newcomers
 
 void* require(const Mapping& memory) {
   if (memory.data() == nullptr) throw std::bad_alloc();
@@ -61,16 +62,20 @@ void Ledger::drop_garbage(uint32_t id) {
 }
 
 void Ledger::release(uint32_t id) {
+  nodes_[id].key = 0;
   nodes_[id].next = free_;
   free_ = id;
   --used_;
 }
 
 void Ledger::touch(uint32_t id, Seconds now) {
-  nodes_[id].seen = now;
-  List& list = list_of(nodes_[id]);
-  unlink(list, id);
-  append(list, id);
+  Node& node = nodes_[id];
+  unlink(list_of(node), id);
+  if (now > node.seen) {
+    node.seen = now;
+    node.proven = true;
+  }
+  append(list_of(node), id);
 }
 
 void Ledger::freeze(uint32_t id, Seconds until) {
@@ -81,6 +86,7 @@ void Ledger::freeze(uint32_t id, Seconds until) {
 void Ledger::reassign(uint32_t id, uint32_t destination, bool declared, Seconds now) {
   detach(id);
   nodes_[id].declared = declared;
+  nodes_[id].proven = false;
   nodes_[id].frozen = false;
   nodes_[id].seen = now;
   attach(id, destination);
@@ -88,7 +94,8 @@ void Ledger::reassign(uint32_t id, uint32_t destination, bool declared, Seconds 
 
 Ledger::List& Ledger::list_of(Node& node) {
   Owner& owner = owners_[node.owner];
-  return node.declared ? owner.declared : owner.learned;
+  if (node.declared) return owner.declared;
+  return node.proven ? owner.proven : owner.probation;
 }
 
 void Ledger::append(List& list, uint32_t id) {
@@ -122,7 +129,7 @@ void Ledger::detach(uint32_t id) {
   unlink(list_of(nodes_[id]), id);
   Network& network = *networks_[owners_[owner].network];
   --(nodes_[id].declared ? network.declared : network.learned);
-  if (owners_[owner].learned.count == 0 && owners_[owner].declared.count == 0) {
+  if (owners_[owner].learned() == 0 && owners_[owner].declared.count == 0) {
     remove_owner(owner);
   } else {
     restore_heap(owner);
@@ -144,7 +151,19 @@ uint32_t Ledger::find_owner(NetworkIndex network, uint32_t destination) const {
 
 uint32_t Ledger::learned(NetworkIndex network, uint32_t destination) const {
   const uint32_t id = find_owner(network, destination);
-  return id == kNone ? 0 : owners_[id].learned.count;
+  return id == kNone ? 0 : owners_[id].learned();
+}
+
+uint32_t Ledger::victim(uint32_t id) const {
+  const Owner& owner = owners_[id];
+  return owner.probation.count * kProbationShare < owner.learned() ? owner.proven.head : owner.probation.head;
+}
+
+uint32_t Ledger::oldest(uint32_t id) const {
+  const uint32_t probation = owners_[id].probation.head;
+  const uint32_t proven = owners_[id].proven.head;
+  if (probation == kNone) return proven;
+  return proven != kNone && nodes_[proven].seen < nodes_[probation].seen ? proven : probation;
 }
 
 uint32_t Ledger::make_owner(NetworkIndex index, uint32_t destination) {
@@ -215,8 +234,8 @@ void Ledger::place(Network& network, size_t position, uint32_t id) {
 
 void Ledger::restore_heap(uint32_t id) {
   Network& network = *networks_[owners_[id].network];
-  const auto learned = [this, &network](size_t position) { return owners_[network.owners[position]].learned.count; };
-  const uint32_t mine = owners_[id].learned.count;
+  const auto learned = [this, &network](size_t position) { return owners_[network.owners[position]].learned(); };
+  const uint32_t mine = owners_[id].learned();
   size_t at = owners_[id].heap_position;
   while (at > 0 && learned((at - 1) / 2) < mine) {
     place(network, at, network.owners[(at - 1) / 2]);
@@ -256,10 +275,11 @@ void Ledger::splice_to_garbage(List& list) {
 uint32_t Ledger::discard(uint32_t id) {
   Owner& owner = owners_[id];
   Network& network = *networks_[owner.network];
-  const uint32_t count = owner.learned.count + owner.declared.count;
-  network.learned -= owner.learned.count;
+  const uint32_t count = owner.learned() + owner.declared.count;
+  network.learned -= owner.learned();
   network.declared -= owner.declared.count;
-  splice_to_garbage(owner.learned);
+  splice_to_garbage(owner.probation);
+  splice_to_garbage(owner.proven);
   splice_to_garbage(owner.declared);
   remove_owner(id);
   return count;
@@ -276,6 +296,24 @@ uint32_t Ledger::discard_network(NetworkIndex index) {
   if (networks_[index] == nullptr) return count;
   // From the heap's end, where nothing has to be reordered.
   while (!networks_[index]->owners.empty()) count += discard(networks_[index]->owners.back());
+  return count;
+}
+
+uint32_t Ledger::discard_learned(std::optional<NetworkIndex> index) {
+  uint32_t count = 0;
+  for (uint32_t id = 0; id < owner_slots(); ++id) {
+    Owner& owner = owners_[id];
+    if (!owner.live || (index && owner.network != *index)) continue;
+    if (owner.declared.count == 0) {
+      count += discard(id);
+      continue;
+    }
+    count += owner.learned();
+    networks_[owner.network]->learned -= owner.learned();
+    splice_to_garbage(owner.probation);
+    splice_to_garbage(owner.proven);
+    restore_heap(id);
+  }
   return count;
 }
 

@@ -1,5 +1,6 @@
 // The lock of the FDB's writers. Workers only try it; control threads wait, and give the CPU away while they do, because the
-// holder may be a worker on the same core.
+// holder may be a worker on the same core. What is long they do in slices, without sleeping in between: on a busy machine each
+// sleep lasts until a worker's time slice ends.
 #pragma once
 
 #include <sched.h>

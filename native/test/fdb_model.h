@@ -100,7 +100,9 @@ class FdbModelRun {
     bool declared = false;
     Seconds seen = 0;
     Seconds frozen_until = 0;
-    uint64_t used = 0;  // order of the last use
+    uint32_t tick = 0;
+    bool proven = false;  // used in a later second than the one it was learned in
+    uint64_t used = 0;    // order of the last use
   };
   struct Moves {
     Seconds expires = 0;
@@ -142,9 +144,15 @@ class FdbModelRun {
     });
     std::vector<Key> keys;
     for (const Destination& owner : owners) {
+      const auto owned = [&](const auto& each) {
+        return each.first.first == network && !each.second.declared && each.second.where == owner;
+      };
+      const auto proven = std::count_if(entries_.begin(), entries_.end(),
+                                        [&](const auto& each) { return owned(each) && each.second.proven; });
+      const bool take_proven = proven * 4 > int64_t{learned(network, owner)} * 3;
       const std::pair<const Key, Entry>* oldest = nullptr;
       for (const auto& each : entries_) {
-        if (each.first.first != network || each.second.declared || each.second.where != owner) continue;
+        if (!owned(each) || each.second.proven != take_proven) continue;
         if (oldest == nullptr || each.second.used < oldest->second.used) oldest = &each;
       }
       keys.push_back(oldest->first);
@@ -199,15 +207,18 @@ class FdbModelRun {
       Entry& entry = at->second;
       if (entry.declared) return entry.where == where ? LearnResult::known : LearnResult::declared_elsewhere;
       if (entry.where == where) {
-        const auto idle = static_cast<uint16_t>(now_ - entry.seen);
-        if (idle != 0 && idle != 0xffff) use(entry);
+        const auto idle = static_cast<uint16_t>(tick(network) - entry.tick);
+        if (idle == 0 || idle == 0xffff) return LearnResult::known;
+        if (now_ > entry.seen) entry.proven = true;
+        use(network, entry);
         return LearnResult::known;
       }
       if (now_ < entry.frozen_until) return LearnResult::frozen;
       if (port_full(network, where)) return refuse(counters_.refused_port, LearnResult::port_full);
       entry.where = where;
       entry.frozen_until = 0;
-      use(entry);
+      entry.proven = false;
+      use(network, entry);
       ++counters_.moved;
       if (limits.move_count == 0) return LearnResult::moved;
       Moves& moves = moves_[key];
@@ -226,8 +237,9 @@ class FdbModelRun {
       allowed = victims_for_capacity(network, where);
       if (allowed.empty()) return refuse(counters_.refused_network, LearnResult::network_full);
     }
-    use(entries_[key] = {.where = where});
+    use(network, entries_[key] = {.where = where});
     ++counters_.learned;
+    ++learned_ever_[network];  // the limits are below 128: each new entry is a tick
     return LearnResult::learned;
   }
 
@@ -236,8 +248,11 @@ class FdbModelRun {
     return result;
   }
 
-  void use(Entry& entry) {
+  uint32_t tick(NetworkIndex network) const { return now_ + learned_ever_[network]; }
+
+  void use(NetworkIndex network, Entry& entry) {
     entry.seen = now_;
+    entry.tick = tick(network);
     entry.used = ++uses_;
   }
 
@@ -276,6 +291,7 @@ class FdbModelRun {
   std::array<FdbNetworkLimits, kNetworks> limits_;
   Seconds now_ = 1000;
   uint64_t uses_ = 0;
+  std::array<uint32_t, kNetworks> learned_ever_{};
   std::map<Key, Entry> entries_;
   std::map<Key, Moves> moves_;
   FdbCounters counters_;

@@ -259,6 +259,77 @@ TEST_CASE("a million random source MACs: memory is bounded and existing pairs ke
   }
 }
 
+TEST_CASE("while a peer floods, the MACs behind the same peer that speak keep their unicast") {
+  constexpr int kFramesASecond = 400000, kLive = 50, kFramesBetween = kFramesASecond / 10 / kLive;
+  constexpr Mac kSlow = 1000;
+  Fdb fdb(kSeed, 262144);
+  for (const Seconds now : {998, 999}) {
+    for (Mac mac = kSlow; mac < kSlow + kLive; ++mac) fdb.learn(0, mac, peer(1), now);
+  }
+  uint64_t random = 3;
+  int missed = 0, asked = 0;
+  for (int frame = 0; frame < 5 * kFramesASecond; ++frame) {
+    const auto now = static_cast<Seconds>(1000 + frame / kFramesASecond);
+    fdb.learn(0, random_mac(random), peer(1), now);
+    if (frame % (kFramesASecond / 20) == 0) fdb.sweep(now);
+    if (frame % kFramesBetween != 0) continue;
+    // Each of them speaks ten times a second, at its own time; the moment before is the worst one to be looked up. Others, that
+    // spoke before the flood, now do so once a second.
+    const Mac live = static_cast<Mac>(frame / kFramesBetween % kLive + 1);
+    if (frame / kFramesBetween % 10 == 0) {
+      const Mac slow = kSlow + static_cast<Mac>(frame / kFramesBetween / 10 % kLive);
+      missed += !fdb.find(0, slow);
+      fdb.learn(0, slow, peer(1), now);
+    }
+    if (now >= 1002) {
+      ++asked;
+      missed += !fdb.find(0, live);
+    }
+    fdb.learn(0, live, peer(1), now);
+  }
+  CHECK(asked == 3 * 10 * kLive);
+  CHECK(missed == 0);
+  CHECK(fdb.count(0).learned == 65536);
+}
+
+TEST_CASE("an owner gives up what was seen in one second only, then what was used least recently") {
+  Fdb fdb(kSeed, 1000);
+  fdb.set_limits(0, {.limit = 8});
+  for (Mac mac = 1; mac <= 8; ++mac) fdb.learn(0, mac, peer(1), 1);
+  for (const Mac mac : {3, 2, 1, 4}) fdb.learn(0, mac, peer(1), 2);
+  for (Mac mac = 101; mac <= 200; ++mac) fdb.learn(0, mac, peer(1), 3);
+  for (const Mac mac : {1, 2, 3, 4, 197, 198, 199, 200}) CHECK(fdb.find(0, mac));
+  for (const Mac mac : {197, 198}) fdb.learn(0, mac, peer(1), 4);
+  // Of eight, two are on probation: no fewer than a quarter.
+  fdb.learn(0, 201, peer(1), 4);
+  CHECK_FALSE(fdb.find(0, 199));
+  fdb.learn(0, 200, peer(1), 5);
+  fdb.learn(0, 202, peer(1), 5);
+  CHECK_FALSE(fdb.find(0, 3));
+  for (const Mac mac : {1, 2, 4, 197, 198, 200, 201, 202}) CHECK(fdb.find(0, mac));
+}
+
+TEST_CASE("whoever repeats a tableful of MACs does not shut out a newcomer behind the same peer") {
+  constexpr Mac kNewcomer = 1;
+  Fdb fdb(kSeed, 100000);
+  fdb.set_limits(0, {.limit = 1024});
+  uint64_t random = 11;
+  int missed = 0;
+  for (Seconds now = 1; now <= 20; ++now) {
+    for (int tenth = 0; tenth < 10; ++tenth) {
+      for (Mac mac = 1000; tenth == 0 && mac < 2024; ++mac) {
+        if (now == 1 || fdb.find(0, mac)) fdb.learn(0, mac, peer(1), now);
+      }
+      for (int i = 0; i < 40; ++i) fdb.learn(0, random_mac(random), peer(1), now);
+      if (now < 5) continue;
+      if (now >= 7) missed += !fdb.find(0, kNewcomer);
+      fdb.learn(0, kNewcomer, peer(1), now);
+    }
+  }
+  CHECK(missed == 0);
+  CHECK(fdb.count(0).learned == 1024);
+}
+
 TEST_CASE("a table at rest is small, and growth keeps all entries") {
   Fdb fdb(kSeed, 400000);
   fdb.set_limits(0, {.limit = 400000});

@@ -16,6 +16,8 @@ import { LmdbStore } from './state/lmdb_store.js';
 
 interface Answer {
   status: number;
+  /** Of a list that was cut. */
+  more: string | string[] | undefined;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
   body: any;
 }
@@ -54,7 +56,7 @@ describe('weftd on a fake kernel', () => {
     rmSync(dir, { recursive: true });
   });
 
-  async function start(from = native): Promise<void> {
+  async function start(from = native, stopping = new AbortController().signal): Promise<void> {
     daemon = await startDaemon(options, loadConfig(options.configFile, true), {
       native: from,
       proc,
@@ -62,6 +64,7 @@ describe('weftd on a fake kernel', () => {
       log: pino({ level: 'silent' }),
       version: '1.2.3',
       openStore: (directory) => LmdbStore.open(directory),
+      stopping,
     });
   }
 
@@ -76,7 +79,8 @@ describe('weftd on a fake kernel', () => {
         headers: { 'content-type': 'application/json' },
       });
       const received = await answer.body.text();
-      return { status: answer.statusCode, body: received === '' ? null : JSON.parse(received) };
+      const more = answer.headers['weft-more'];
+      return { status: answer.statusCode, more, body: received === '' ? null : JSON.parse(received) };
     } finally {
       await client.destroy();
     }
@@ -191,6 +195,58 @@ describe('weftd on a fake kernel', () => {
     expect((await call('GET', '/v1/nothing')).body.code).toBe('WEFT_NO_SUCH_ROUTE');
     expect((await call('GET', '/v1/fdb?limit=x')).status).toBe(400);
     expect((await call('GET', '/v1/health')).body.status).toBe('ok');
+  });
+
+  it('cuts a long FDB, says so, and gives more when asked', async () => {
+    await start();
+    for (const last of ['07', '08', '09'])
+      await call('POST', '/v1/fdb', { network: 'blue', mac: `02:00:00:00:00:${last}`, peer: '10.99.0.2' });
+    const cut = await call('GET', '/v1/fdb?limit=2');
+    expect([cut.body.length, cut.more]).toEqual([2, 'true']);
+    const whole = await call('GET', '/v1/fdb?network=blue&limit=3');
+    expect([whole.body.length, whole.more]).toEqual([3, undefined]);
+    const { engine } = native;
+    const [first] = engine.entries;
+    if (first === undefined) throw new Error('there are entries');
+    engine.entries = Array.from({ length: 10_001 }, () => first);
+    const usual = await call('GET', '/v1/fdb');
+    expect([usual.body.length, usual.more]).toEqual([10_000, 'true']);
+  });
+
+  it('shows and removes static FDB entries of a network that is gone', async () => {
+    await start();
+    const mac = '02:00:00:00:00:07';
+    await call('POST', '/v1/fdb', { network: 'blue', mac, peer: '10.99.0.2' });
+    writeFileSync(options.configFile, 'metrics: { listen: off }\npeers: [10.99.0.2]');
+    await call('POST', '/v1/reload');
+    expect((await call('GET', '/v1/fdb?network=blue')).body).toMatchObject([{ mac, type: 'static' }]);
+    expect((await call('DELETE', `/v1/fdb?network=blue&mac=${mac}`)).status).toBe(204);
+    expect((await call('GET', '/v1/fdb?network=blue')).body.code).toBe('WEFT_NETWORK_NOT_FOUND');
+    expect((await call('DELETE', `/v1/fdb?network=blue&mac=${mac}`)).body.code).toBe(
+      'WEFT_NETWORK_NOT_FOUND',
+    );
+  });
+
+  it('undoes the rest when a part of stopping fails', async () => {
+    await start();
+    native.engine.stop = () => {
+      throw new Error('the worker does not end');
+    };
+    await daemon?.stop();
+    expect(statSync(join(options.stateDir, 'weftd.pid'), { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  it('gives up a start when it is told to stop, and leaves nothing behind', async () => {
+    const stopping = new AbortController();
+    const { links } = native;
+    native.links = (netns) => {
+      stopping.abort();
+      return links.call(native, netns);
+    };
+    await expect(start(native, stopping.signal)).rejects.toMatchObject({ name: 'AbortError' });
+    expect(native.notified).toEqual([]);
+    expect(statSync(options.socket, { throwIfNoEntry: false })).toBeUndefined();
+    expect(statSync(join(options.stateDir, 'weftd.pid'), { throwIfNoEntry: false })).toBeUndefined();
   });
 
   it('serves its OpenAPI description with every route', async () => {

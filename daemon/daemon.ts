@@ -47,6 +47,8 @@ export interface Surroundings {
   log: Logger;
   version: string;
   openStore(directory: string): Promise<Store>;
+  /** Aborted while the daemon still starts: it gives up, and throws the reason. */
+  stopping?: AbortSignal;
 }
 
 export interface Daemon {
@@ -64,7 +66,7 @@ export async function startDaemon(
   try {
     return await start(options, loaded, around, undo);
   } catch (error) {
-    await unwind(undo);
+    await unwind(undo, around.log);
     throw error;
   }
 }
@@ -72,8 +74,13 @@ export async function startDaemon(
 /** A weftd that was just killed still holds the directory until the kernel has closed its files. */
 const lockPatience = { attempts: 30, pause: 50 };
 
-async function lockOrWait(directory: string, proc: Proc): Promise<() => void> {
+async function lockOrWait(
+  directory: string,
+  proc: Proc,
+  stopping: AbortSignal | undefined,
+): Promise<() => void> {
   for (let attempt = 1; ; attempt++) {
+    stopping?.throwIfAborted();
     try {
       return lockDirectory(directory, proc);
     } catch (error) {
@@ -84,23 +91,31 @@ async function lockOrWait(directory: string, proc: Proc): Promise<() => void> {
   }
 }
 
-async function unwind(undo: (() => void | Promise<void>)[]): Promise<void> {
-  for (const step of undo.splice(0).reverse()) await step();
+/** One step that fails keeps no other from being undone. */
+async function unwind(undo: (() => void | Promise<void>)[], log: Logger): Promise<void> {
+  for (const step of undo.splice(0).reverse()) {
+    try {
+      await step();
+    } catch (error) {
+      log.error({ err: error }, 'stopping failed in part');
+    }
+  }
 }
 
 async function start(
   options: DaemonOptions,
   loaded: LoadedConfig,
-  { native, proc, lookup, log, version, openStore }: Surroundings,
+  { native, proc, lookup, log, version, openStore, stopping }: Surroundings,
   undo: (() => void | Promise<void>)[],
 ): Promise<Daemon> {
   const probe = native.probe();
   checkRequirements(probe);
   const { config } = loaded;
 
-  undo.push(await lockOrWait(options.stateDir, proc));
+  undo.push(await lockOrWait(options.stateDir, proc, stopping));
   const store = await openStore(options.stateDir);
   undo.push(() => store.close());
+  stopping?.throwIfAborted();
 
   const events = new EventBus();
   const catalog = new Catalog(store, loaded);
@@ -177,7 +192,9 @@ async function start(
   }
 
   undo.push(() => reconciler.stop());
+  stopping?.throwIfAborted();
   await reconciler.settle();
+  stopping?.throwIfAborted();
   reconciler.start();
   health.start();
   undo.push(() => health.stop());
@@ -198,7 +215,7 @@ async function start(
     },
     stop: async () => {
       native.notify('STOPPING=1');
-      await unwind(undo);
+      await unwind(undo, log);
     },
   };
 }

@@ -3,10 +3,11 @@
 import { lookup } from 'node:dns/promises';
 import { parseArgs } from 'node:util';
 import { defaultConfigFile, loadConfig } from './config/load.js';
-import { type Daemon, type DaemonOptions, startDaemon } from './daemon.js';
+import { type DaemonOptions, startDaemon } from './daemon.js';
 import { loadNative } from './datapath/load.js';
 import { WeftError } from './errors.js';
 import { linuxProc } from './reconcile/proc.js';
+import { runUntilStopped } from './signals.js';
 import { LmdbStore } from './state/lmdb_store.js';
 import { createLogger } from './telemetry/log.js';
 import { readVersion } from './version.js';
@@ -50,36 +51,32 @@ async function main(): Promise<void> {
   if (options === 'help') return void process.stdout.write(usage);
   if (options === 'version') return void process.stdout.write(`weftd ${readVersion()}\n`);
 
-  const loaded = loadConfig(options.configFile, options.configMayBeAbsent);
-  const log = await createLogger(loaded.config.log, process.stderr.isTTY === true);
-  process.on('unhandledRejection', (error) =>
-    log.error({ err: error }, 'a promise was rejected that nobody waits for'),
+  let onReloadError = (_: unknown): void => undefined;
+  await runUntilStopped(
+    process,
+    async (stopping) => {
+      const loaded = loadConfig(options.configFile, options.configMayBeAbsent);
+      const log = await createLogger(loaded.config.log, process.stderr.isTTY === true);
+      process.on('unhandledRejection', (error) =>
+        log.error({ err: error }, 'a promise was rejected that nobody waits for'),
+      );
+      onReloadError = (error) => {
+        const code = error instanceof WeftError ? error.code : undefined;
+        log.error({ code, err: error }, 'reload refused');
+      };
+      return await startDaemon(options, loaded, {
+        native: loadNative(),
+        proc: linuxProc,
+        lookup: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
+        log,
+        version: readVersion(),
+        openStore: (directory) => LmdbStore.open(directory),
+        stopping,
+      });
+    },
+    (error) => onReloadError(error),
   );
-  const daemon = await startDaemon(options, loaded, {
-    native: loadNative(),
-    proc: linuxProc,
-    lookup: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
-    log,
-    version: readVersion(),
-    openStore: (directory) => LmdbStore.open(directory),
-  });
-  obeySignals(daemon, (error) =>
-    log.error({ code: error instanceof WeftError ? error.code : undefined, err: error }, 'reload refused'),
-  );
-}
-
-function obeySignals(daemon: Daemon, onReloadError: (error: unknown) => void): void {
-  let stopping = false;
-  const stop = (): void => {
-    if (stopping) return;
-    stopping = true;
-    daemon.stop().then(() => process.exit(0), fail);
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
-  process.on('SIGHUP', () => {
-    daemon.reload().catch(onReloadError);
-  });
+  process.exit(0);
 }
 
 function fail(error: unknown): void {

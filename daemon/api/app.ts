@@ -41,7 +41,6 @@ type Env = { Bindings: HttpBindings };
 
 /** Bytes of a request body. */
 const largestBody = 256 * 1024;
-const mostEntries = 1_000_000;
 
 const owner: Owner = { kind: 'api', ref: 'weft' };
 
@@ -144,11 +143,12 @@ function addObjects(app: OpenAPIHono<Env>, parts: ApiParts): void {
   });
 }
 
-function addFdb(app: OpenAPIHono<Env>, { views, catalog, entries }: ApiParts): void {
+function addFdb(app: OpenAPIHono<Env>, { views, entries }: ApiParts): void {
   app.openapi(routes.listFdb, (c) => {
     const { network, limit } = c.req.valid('query');
-    const name = network === undefined ? null : catalog.network(network).name;
-    return c.json(views.fdb(name, limit ?? mostEntries), 200);
+    const { entries: found, more } = views.fdb(network ?? null, limit);
+    if (more) c.header(routes.moreHeader, 'true');
+    return c.json(found, 200);
   });
   app.openapi(routes.addEntry, async (c) =>
     c.json(views.entry(await entries.add(c.req.valid('json'), owner)), 201),

@@ -124,14 +124,19 @@ export const deletePeer = createRoute({
   responses: removed,
 });
 
+/** FDB entries that an answer has at most when the request does not say. */
+export const usualEntries = 10_000;
+/** A header of answers that were cut: there are more than the limit. */
+export const moreHeader = 'weft-more';
+
 export const listFdb = createRoute({
   method: 'get',
   path: '/v1/fdb',
-  summary: 'FDB entries of one network, or of all',
+  summary: `FDB entries of one network, or of all; ${usualEntries} at most, or as many as "limit" says. The header "${moreHeader}: true" says that there are more`,
   request: {
     query: z.object({
       network: z.string().optional(),
-      limit: z.coerce.number().int().min(1).max(1_000_000).optional(),
+      limit: z.coerce.number().int().min(1).max(1_000_000).default(usualEntries),
     }),
   },
   responses: { 200: json('The entries', z.array(schema.FdbEntrySchema)), ...failures },

@@ -80,17 +80,21 @@ export class Views {
     };
   }
 
-  peers(): Peer[] {
-    const counters = this.datapath.counters();
-    return this.catalog.peers().map((peer) => this.peer(peer, counters));
+  peers(counters = this.datapath.counters()): Peer[] {
+    const programmed = this.datapath.state().peers;
+    return this.catalog.peers().map((peer) => this.peer(peer, counters, programmed));
   }
 
-  peer(peer: PeerRecord, counters = this.datapath.counters()): Peer {
+  peer(
+    peer: PeerRecord,
+    counters = this.datapath.counters(),
+    inDatapath: ReadonlyMap<string, unknown> = this.datapath.state().peers,
+  ): Peer {
     const { id, address, port, checksum, offload, owner } = peer;
     const seen = this.reconciler.view.picture.peers.get(id);
     const counted = counters.peers.get(id);
     const idle = counted?.idle ?? null;
-    const programmed = this.datapath.state().peers.has(id);
+    const programmed = inDatapath.has(id);
     const states = {
       programmed: programmed ? (idle === null || idle > silentAfter ? 'silent' : 'active') : 'failed',
     } as const;
@@ -115,10 +119,15 @@ export class Views {
     };
   }
 
-  /** At most `limit` entries of one network, or of all. Static ones that wait for their port or peer are shown too. */
-  fdb(network: string | null, limit: number): FdbEntry[] {
+  /**
+   * At most `limit` entries of one network, or of all, and whether there are more. Static ones that wait for their network, port or
+   * peer are shown too. Throws WEFT_NETWORK_NOT_FOUND.
+   */
+  fdb(network: string | null, limit: number): { entries: FdbEntry[]; more: boolean } {
+    const left = network !== null && this.catalog.entries().some((entry) => entry.network === network);
+    if (network !== null && !left) this.catalog.network(network);
     const labels = this.labels();
-    const live = this.datapath.fdb(network, limit).map((entry) => view(entry, labels));
+    const live = this.datapath.fdb(network, limit + 1).map((entry) => view(entry, labels));
     const shown = new Set(live.map((entry) => `${entry.mac} ${entry.network}`));
     const waiting = this.catalog
       .entries()
@@ -127,7 +136,8 @@ export class Views {
           (network === null || entry.network === network) && !shown.has(`${entry.mac} ${entry.network}`),
       )
       .map((entry) => view({ ...entry, declared: true, frozen: false, idle: 0 }, labels));
-    return [...live, ...waiting].slice(0, limit);
+    const all = [...live, ...waiting];
+    return { entries: all.slice(0, limit), more: all.length > limit };
   }
 
   entry(entry: EntryRecord): FdbEntry {
@@ -150,7 +160,7 @@ export class Views {
     const counters = this.datapath.counters();
     const { addresses, reason } = this.reconciler.view.picture.underlay;
     const ports = this.catalog.ports().map((port) => this.port(port, counters));
-    const peers = this.catalog.peers().map((peer) => this.peer(peer, counters));
+    const peers = this.peers(counters);
     const { config, file } = this.catalog;
     const trouble =
       this.findingOf('UNDERLAY_FAILED') ??

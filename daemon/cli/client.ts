@@ -22,20 +22,26 @@ export class ApiClient {
 
   /** A resource that is one object. The shape is the caller's claim; only "an object" is checked. */
   async get<T extends object>(path: string): Promise<T> {
-    return this.#object<T>(await this.#exchange('GET', path));
+    return this.#object<T>((await this.#exchange('GET', path)).text);
   }
 
   /** A resource that is a list. */
   async list<T extends object>(path: string, query: Query = {}): Promise<T[]> {
-    const value = parseJson(await this.#exchange('GET', path + search(query)));
+    return (await this.page<T>(path, query)).items;
+  }
+
+  /** A list that the daemon may have cut: `more` says so. */
+  async page<T extends object>(path: string, query: Query = {}): Promise<{ items: T[]; more: boolean }> {
+    const { text, headers } = await this.#exchange('GET', path + search(query));
+    const value = parseJson(text);
     if (!Array.isArray(value) || !value.every((item) => typeof item === 'object' && item !== null)) {
       throw this.#unreachable('its answer is not the list that the API promises');
     }
-    return value as T[];
+    return { items: value as T[], more: headers['weft-more'] === 'true' };
   }
 
   async post<T extends object>(path: string, body: object = {}): Promise<T> {
-    return this.#object<T>(await this.#exchange('POST', path, body));
+    return this.#object<T>((await this.#exchange('POST', path, body)).text);
   }
 
   /** A request whose answer carries nothing that is wanted. */
@@ -72,13 +78,17 @@ export class ApiClient {
     this.#client = undefined;
   }
 
-  async #exchange(method: Dispatcher.HttpMethod, path: string, body?: object): Promise<string> {
+  async #exchange(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    body?: object,
+  ): Promise<{ text: string; headers: Dispatcher.ResponseData['headers'] }> {
     const deadline = AbortSignal.timeout(this.#limits.response);
     try {
       const answer = await this.#request(method, path, body, deadline, this.#limits.response);
       const text = await this.#text(answer);
       if (answer.statusCode < 200 || answer.statusCode >= 300) throw this.#refusal(answer.statusCode, text);
-      return text;
+      return { text, headers: answer.headers };
     } catch (error) {
       throw this.#translate(error);
     }

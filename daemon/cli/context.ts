@@ -39,6 +39,11 @@ export class Context {
     else this.io.stderr.write(`${nothing}\n`);
   }
 
+  /** A sentence about the output, on standard error so that it gets into no pipe. */
+  remark(sentence: string): void {
+    this.io.stderr.write(`${sentence}\n`);
+  }
+
   /** A sentence for a person; with --json nothing, because there is no object to print. */
   say(sentence: string): void {
     if (!this.json) this.io.stdout.write(`${printable(sentence)}\n`);

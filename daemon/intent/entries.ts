@@ -48,9 +48,11 @@ export class EntryIntent {
     const mac = macOf(macText);
     return this.parts.mutex.run(async () => {
       const { catalog, store, events } = this.parts;
-      const network = catalog.network(networkName).name;
+      const network = networkName;
       const key = entryKey({ network, mac });
       const entry = store.get('entry', key);
+      // A network that is gone may have left entries.
+      if (entry === undefined) catalog.network(network);
       if (entry === undefined) throw new WeftError('WEFT_FDB_NOT_FOUND', { network, mac });
       checkOwner(`the FDB entry ${mac}`, entry.owner, caller);
       await commitRemoval(this.parts, (tx) => tx.delete('entry', key));

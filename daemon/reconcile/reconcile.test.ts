@@ -1,6 +1,7 @@
 /** The reconciler in a fake world: what it repairs, what it reports, and what it leaves alone. */
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Views } from '../api/views.js';
 import { parseConfig } from '../config/load.js';
 import { Datapath } from '../datapath/datapath.js';
 import { refuse } from '../datapath/fake_engine.js';
@@ -343,6 +344,23 @@ describe('peers', () => {
     expect([...native.engine.peers.values()].map(({ address }) => address)).toEqual(['10.99.0.3']);
   });
 
+  it('are shown with one look at the datapath', async () => {
+    for (const host of [2, 3, 4]) await world.peers.add({ address: `10.99.0.${host}` }, owner);
+    const identity = {
+      version: '1',
+      nativeVersion: '1',
+      hostId: world.store.hostId,
+      pid: 1,
+      startedAt: '',
+      probe: native.probe(),
+    };
+    const views = new Views(world.catalog, world.reconciler, world.datapath, identity);
+    const state = vi.spyOn(world.datapath, 'state');
+    expect(views.peers().map((peer) => peer.state)).toEqual(['silent', 'silent', 'silent']);
+    expect(views.status().peers.total).toBe(3);
+    expect(state).toHaveBeenCalledTimes(2);
+  });
+
   it('that do not resolve are a finding, not an error', async () => {
     await world.peers.add({ address: 'host4.example' }, owner);
     await expect
@@ -564,6 +582,16 @@ describe('a host without a default route', () => {
 });
 
 describe('rounds', () => {
+  it('that throw do not keep the reconciler from stopping', async () => {
+    native.engine.counters = () => {
+      throw new Error('no counters');
+    };
+    const round = world.reconciler.settle();
+    const stopped = world.reconciler.stop();
+    await expect(round).rejects.toThrow('no counters');
+    await expect(stopped).resolves.toBeUndefined();
+  });
+
   it('are never two at once, and settle waits for one that began after it', async () => {
     const before = world.reconciler.settle();
     await world.store.put('network', 'red', {

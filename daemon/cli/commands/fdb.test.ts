@@ -40,6 +40,16 @@ describe('weft fdb ls', () => {
   });
 });
 
+describe('weft fdb ls of a long list', () => {
+  it('says on standard error that it was cut', async () => {
+    const headers = { 'weft-more': 'true' };
+    daemon.answers = { 'GET /v1/fdb': { status: 200, body: [entry], headers } };
+    const { stdout, stderr } = await weft('fdb', 'ls', '--json');
+    expect(JSON.parse(stdout)).toEqual([entry]);
+    expect(stderr).toBe('These are the first 1 entries; --limit N shows more.\n');
+  });
+});
+
 describe('weft fdb add', () => {
   it('declares a MAC at a port', async () => {
     daemon.answers = { 'POST /v1/fdb': { status: 201, body: { ...entry, type: 'static' } } };

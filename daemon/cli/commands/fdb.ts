@@ -4,7 +4,7 @@ import { mac, segment, wholeNumber } from '../arguments.js';
 import { defineCommand, type Group } from '../command.js';
 import { isRemote, usageError } from '../failure.js';
 import { table } from '../layout.js';
-import { duration } from '../text.js';
+import { count, duration } from '../text.js';
 
 const network = { type: 'string', describe: 'Name of the network', demandOption: true } as const;
 const address = { type: 'string', describe: 'MAC, such as 02:00:5e:10:00:01', demandOption: true } as const;
@@ -14,7 +14,7 @@ const ls = defineCommand({
   describe: 'List the FDB: which MAC is where. IDLE is the time since the last frame from the MAC.',
   positionals: { network: { type: 'string', describe: 'Only the entries of this network' } },
   options: {
-    limit: { type: 'string', describe: 'Print this many entries at most [default: what the daemon gives]' },
+    limit: { type: 'string', describe: 'Print this many entries at most [default: 10000]' },
   },
   examples: [
     ['fdb ls', 'the entries of all networks'],
@@ -23,7 +23,8 @@ const ls = defineCommand({
   async run(args, context) {
     if (args.network !== undefined) segment('<network>', args.network);
     const limit = args.limit === undefined ? undefined : wholeNumber('--limit', args.limit, 1, 1_000_000);
-    const entries = await context.api.list<FdbEntry>('/v1/fdb', { network: args.network, limit });
+    const query = { network: args.network, limit };
+    const { items: entries, more } = await context.api.page<FdbEntry>('/v1/fdb', query);
     const nothing =
       args.network === undefined ? 'The FDB is empty.' : `The FDB of network ${args.network} is empty.`;
     context.showList(entries, nothing, (rows) =>
@@ -39,6 +40,7 @@ const ls = defineCommand({
         context,
       ),
     );
+    if (more) context.remark(`These are the first ${count(entries.length)} entries; --limit N shows more.`);
   },
 });
 

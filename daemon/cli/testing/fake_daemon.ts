@@ -19,6 +19,7 @@ interface Answer {
   status: number;
   /** A string goes out as it is, anything else as JSON. */
   body?: unknown;
+  headers?: Record<string, string>;
 }
 
 export class FakeDaemon {
@@ -54,11 +55,11 @@ export class FakeDaemon {
     this.asked.push({ method, path, body: text === '' ? undefined : JSON.parse(text) });
     const answer = this.answers[`${method} ${path}`];
     if (typeof answer === 'function') return answer(response);
-    const { status, body } = answer ?? {
+    const { status, body, headers } = answer ?? {
       status: 404,
       body: refusal('WEFT_NO_SUCH_ROUTE', `the API has no ${method} ${path}`).body,
     };
-    response.writeHead(status, { 'content-type': 'application/json' });
+    response.writeHead(status, { 'content-type': 'application/json', ...headers });
     response.end(typeof body === 'string' ? body : body === undefined ? undefined : JSON.stringify(body));
   }
 }

@@ -18,7 +18,7 @@ namespace {
 constexpr uint32_t kMaxCapacity = 1u << 26;
 constexpr uint32_t kNowhere = ~0u;           // no destination's code
 constexpr uint32_t kSweepSteps = 16384;      // a call holds the lock for about a millisecond
-constexpr uint32_t kSliceSteps = 1024;       // of a long task of a control thread: the lock is held for about 0.1 ms
+constexpr uint32_t kSliceSteps = 1024;       // of a long task of a control thread: the lock is held for about 0.15 ms
 constexpr uint64_t kGrowInlineSlots = 16384;  // a worker may double a table of this size itself: about half a millisecond
 constexpr uint32_t kFlushesPerDrain = 254;   // of 256 generations
 constexpr uint32_t kTicksPerLimit = 64;      // so often does the tick go on while a network learns `limit` new entries

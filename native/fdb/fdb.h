@@ -6,10 +6,11 @@
 // Destination indexes are the engine's; the FDB knows nothing about ports, peers or sockets.
 //
 // Who may do what. Readers take no lock, never wait, and never miss an entry because it is being moved or the table grows.
-// All writers share one spin lock. Workers only try it: to learn, when there is something to write (a frame from a MAC that
-// was seen in this tick at this place writes nothing), and to sweep(). Control threads hold it for about 0.1 ms at a time,
-// however much they do. The longest anybody holds it is sweep() while it doubles the table (100 ms for a million entries;
-// learn() answers `busy`, readers do not notice). A worker doubles only small tables itself, so somebody must call sweep().
+// All writers share one spin lock. Workers only try it: to learn, when there is something to write (a frame from a MAC
+// that was seen in this tick at this place writes nothing), and to sweep(). Control threads hold it for about 0.15 ms of
+// CPU time at a stretch, however much they do. The longest anybody holds it is sweep() while it doubles the table (100 ms
+// for a million entries; learn() answers `busy`, readers do not notice). A worker doubles only small tables itself, so
+// somebody must call sweep().
 //
 // Ageing. Every owner (a destination in a network) keeps its learned entries in the order of their last frame, to the
 // tick; sweep() looks at the oldest of each owner. A tick is a second, or less: it also ends when the network has learned
@@ -134,7 +135,7 @@ class Fdb {
   bool declare(NetworkIndex network, Mac mac, Destination where);
   // Removes one entry, learned or declared. False when there is none.
   bool remove(NetworkIndex network, Mac mac);
-  // O(1) in entries; O(networks of the destination), O(owners in the network), and for flush_learned() O(owners in all networks):
+  // O(1) in entries; O(networks of the destination), O(owners in the network), for flush_learned() O(owners in all networks):
   // all of them stop being found at once; memory follows by sweep(). flush_learned() keeps declared entries.
   void flush_destination(Destination where);  // before its index is reused: declared entries go too
   void flush_network(NetworkIndex network);   // before its index is reused: declared entries go too
@@ -142,9 +143,9 @@ class Fdb {
   // Ages and reclaims a bounded part of the table; a full turn takes at most a few seconds when called every 50 ms or so. Never
   // waits: does nothing when somebody else has the lock.
   void sweep(Seconds now);
-  // In no particular order. Not one moment's picture, because learning goes on: an entry that is there all the time is shown once,
-  // wherever it moves, as it was at some moment of the call. One that comes or goes meanwhile may be missing; one that goes and
-  // comes back may be there twice.
+  // In no particular order. Not one moment's picture, because learning goes on: an entry that is there all the time is shown
+  // once, wherever it moves, as it was at some moment of the call. One that comes or goes meanwhile may be missing; one that
+  // goes and comes back may be there twice.
   std::vector<FdbEntry> dump(std::optional<NetworkIndex> network, Seconds now, size_t limit) const;
   // Live entries of a network: {learned, declared}.
   struct Count { uint32_t learned, declared; };

@@ -32,7 +32,8 @@ void Worker::forward(Frame& frame) {
 }
 
 bool Worker::learn(const Frame& frame, Mac from) {
-  if (frame.source == Destination{DestinationKind::peer, kStranger}) return true;
+  // A stranger may speak, but not in the name of one that is known.
+  if (frame.source == Destination{DestinationKind::peer, kStranger}) return !fdb_.is_declared(frame.network, from);
   EventType type;
   switch (fdb_.learn(frame.network, from, frame.source, now_)) {
     case LearnResult::learned:

@@ -267,6 +267,12 @@ std::optional<Destination> Fdb::find(NetworkIndex network, Mac mac) const {
   return decode_destination(value->destination());
 }
 
+bool Fdb::is_declared(NetworkIndex network, Mac mac) const {
+  if (network >= kMaxNetworks) return false;
+  const std::optional<Value> value = state_->read(make_key(network, mac));
+  return value && value->declared();
+}
+
 void Fdb::prefetch(NetworkIndex network, Mac mac) const { state_->table.prefetch(state_->table.hash(make_key(network, mac))); }
 
 LearnResult Fdb::learn(NetworkIndex network, Mac mac, Destination where, Seconds now) {

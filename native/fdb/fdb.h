@@ -121,6 +121,8 @@ class Fdb {
 
   // ---- readers: any thread, no lock, no wait -------------------------------------------------------------------------
   std::optional<Destination> find(NetworkIndex network, Mac mac) const;
+  // Whether the MAC has a declared entry, for a source from which nothing is learned.
+  bool is_declared(NetworkIndex network, Mac mac) const;
   void prefetch(NetworkIndex network, Mac mac) const;
 
   // ---- learning: a worker, once per received frame; O(1), no allocation except when the table or an owner list grows ------

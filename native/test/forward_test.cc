@@ -286,6 +286,10 @@ TEST_CASE("with accept: any a stranger's frame is delivered, and nothing is lear
   rig.from_underlay("10.0.0.99", vxlan(42, ethernet(kBroadcast, kMacB)));
   CHECK(a.tap->written.size() == 1);
   CHECK_FALSE(rig.fdb.find(network, kMacB).has_value());
+  rig.fdb.declare(network, kMacB, {DestinationKind::port, a.port->index});
+  rig.from_underlay("10.0.0.99", vxlan(42, ethernet(kBroadcast, kMacB)));
+  CHECK(a.tap->written.size() == 1);
+  CHECK(rig.dropped(Drop::source_declared_elsewhere) == 1);
   CHECK(rig.balanced());
 }
 

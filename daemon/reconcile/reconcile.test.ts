@@ -592,6 +592,16 @@ describe('rounds', () => {
     await expect(stopped).resolves.toBeUndefined();
   });
 
+  it('that throw while they run do not keep the reconciler from stopping either', async () => {
+    let stopped: Promise<void> | null = null;
+    native.engine.counters = () => {
+      stopped ??= world.reconciler.stop();
+      throw new Error('no counters');
+    };
+    await expect(world.reconciler.settle()).rejects.toThrow('no counters');
+    await expect(stopped).resolves.toBeUndefined();
+  });
+
   it('are never two at once, and settle waits for one that began after it', async () => {
     const before = world.reconciler.settle();
     await world.store.put('network', 'red', {

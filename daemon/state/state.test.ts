@@ -63,12 +63,13 @@ describe.each([
     const store = await open();
     await store.put('network', 'blue', blue);
     const deleted = store.delete('network', 'blue');
-    let seen: NetworkRecord | undefined = blue;
+    const added = store.put('network', 'aqua', { ...blue, name: 'aqua' });
+    let seen: unknown[] = [];
     await store.transaction((tx) => {
-      seen = tx.get('network', 'blue');
+      seen = [tx.get('network', 'blue'), tx.get('network', 'aqua')?.name];
     });
-    await deleted;
-    expect(seen).toBeUndefined();
+    await Promise.all([deleted, added]);
+    expect(seen).toEqual([undefined, 'aqua']);
     await store.close();
   });
 });

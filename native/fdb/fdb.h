@@ -147,7 +147,7 @@ class Fdb {
   void sweep(Seconds now);
   // In no particular order. Not one moment's picture, because learning goes on: an entry that is there all the time is shown
   // once, wherever it moves, as it was at some moment of the call. One that comes or goes meanwhile may be missing; one that
-  // goes and comes back may be there twice.
+  // goes and comes back may be there twice. While it runs, 40 ms for 260,000 entries, most calls of learn() answer `busy`.
   std::vector<FdbEntry> dump(std::optional<NetworkIndex> network, Seconds now, size_t limit) const;
   // Live entries of a network: {learned, declared}.
   struct Count { uint32_t learned, declared; };

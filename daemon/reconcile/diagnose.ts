@@ -5,7 +5,7 @@ import { type Catalog, portLabel } from '../state/catalog.js';
 import type { Failure } from './carry_out.js';
 import { type FindingCode, type FindingDraft, finding } from './findings.js';
 import { linkOf, type Step } from './plan.js';
-import type { View } from './reconciler.js';
+import type { View } from './view.js';
 
 export function diagnose(
   view: View,

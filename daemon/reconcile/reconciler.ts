@@ -12,7 +12,7 @@ import { type Catalog, portLabel } from '../state/catalog.js';
 import { markRemoved } from '../state/removal.js';
 import type { Store } from '../state/store.js';
 import type { EventBus } from '../telemetry/events.js';
-import { Carrier, type Failure } from './carry_out.js';
+import { Carrier } from './carry_out.js';
 import { desire, type Picture } from './desire.js';
 import { diagnose } from './diagnose.js';
 import { EngineEvents } from './engine_events.js';
@@ -24,6 +24,7 @@ import { type Actual, plan, type Step } from './plan.js';
 import type { Proc } from './proc.js';
 import type { PeerResolver } from './resolver.js';
 import { SurroundingsObserver } from './surroundings.js';
+import type { View } from './view.js';
 
 export interface ReconcilerParts {
   store: Store;
@@ -36,13 +37,6 @@ export interface ReconcilerParts {
   events: EventBus;
   log: Logger;
   now?: () => Date;
-}
-
-/** What the last round saw. */
-export interface View {
-  picture: Picture;
-  actual: Actual;
-  failures: readonly Failure[];
 }
 
 const period = 2000;

@@ -1,0 +1,10 @@
+/** What a round of the reconciler saw and could not do: what findings are made from. */
+import type { Failure } from './carry_out.js';
+import type { Picture } from './desire.js';
+import type { Actual } from './plan.js';
+
+export interface View {
+  picture: Picture;
+  actual: Actual;
+  failures: readonly Failure[];
+}

@@ -45,7 +45,8 @@ async function startHost(host: Host, peer: Host, guest: Guest, number: number): 
 
 async function ping(from: Guest, address: string): Promise<string> {
   await from.reach(address);
-  if (!(await from.ping(address, { count: 5 }))) throw new Error(`echoes of ${address} were lost`);
+  const { all, text } = await from.echoes(address, { count: 5 });
+  if (!all) throw new Error(`not every echo of ${address} came back:\n${text}`);
   return '5 of 5 echoes came back';
 }
 

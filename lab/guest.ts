@@ -38,7 +38,15 @@ export class Guest {
   }
 
   /** True when every echo came back. Packets are never fragmented. */
-  async ping(address: string, { count = 3, size = 56, interval = 0.05 }: PingOptions = {}): Promise<boolean> {
+  async ping(address: string, options: PingOptions = {}): Promise<boolean> {
+    return (await this.echoes(address, options)).all;
+  }
+
+  /** The same, with what ping said. */
+  async echoes(
+    address: string,
+    { count = 3, size = 56, interval = 0.05 }: PingOptions = {},
+  ): Promise<{ all: boolean; text: string }> {
     const argv = [
       'ping',
       '-q',
@@ -56,7 +64,10 @@ export class Guest {
       address,
     ];
     const output = await this.namespace.attempt(argv);
-    return output.status === 0 && output.stdout.includes(` ${count} received`);
+    return {
+      all: output.status === 0 && output.stdout.includes(` ${count} received`),
+      text: `${output.stdout}${output.stderr}`.trim(),
+    };
   }
 
   /** Pings until an echo comes back, for the time in which a path is still being made. */

@@ -46,7 +46,7 @@ count() {
   esac
 }
 
-# run_step NAME HOW COMMAND…: HOW is how its tests are counted. Returns 1 when anything in it failed.
+# run_step NAME HOW COMMAND…: HOW is how its tests are counted. A failure is summed up and the next step runs all the same.
 run_step() {
   local name=$1 how=$2 began=$SECONDS status=0 log json p f s
   shift 2
@@ -73,7 +73,13 @@ run_step() {
     printf -- '-----\n'
   fi
   report "  $([ "$how" = none ] && [ "$f" = 0 ] && echo done || echo "$p passed, $f failed, $s skipped"), $((SECONDS - began)) s"
-  [ "$f" = 0 ]
+}
+
+# Likewise, for a step without which the rest makes no sense.
+require_step() {
+  local before=$failed
+  run_step "$@"
+  [ "$failed" = "$before" ] || finish
 }
 
 # The last line, and status 0 only when something ran and nothing failed.

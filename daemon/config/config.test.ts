@@ -29,7 +29,7 @@ describe('the configuration file', () => {
     });
     expect(loadConfig('/nonexistent/weft.yaml', true).config).toEqual(empty);
     expect(() => loadConfig('/nonexistent/weft.yaml', false)).toThrow(
-      'cannot read /nonexistent/weft.yaml: ENOENT',
+      'cannot read /nonexistent/weft.yaml: no such file',
     );
   });
 

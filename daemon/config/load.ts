@@ -1,8 +1,8 @@
 /** Reads the configuration file. All mistakes are reported at once, each with its place in the file. */
-import { readFileSync } from 'node:fs';
 import { type Document, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { WeftError } from '../errors.js';
+import { type FileText, readConfigFile } from './read_file.js';
 import { brokenRules } from './rules.js';
 import { type Config, ConfigSchema } from './schema.js';
 
@@ -18,26 +18,25 @@ export interface LoadedConfig {
 
 type KeyPath = readonly PropertyKey[];
 
-const largestFile = 1024 * 1024;
 const mostMistakes = 50;
 
 /** Reads `file`, or gives the defaults when it is absent and `mayBeAbsent`. Throws WEFT_CONFIG or WEFT_CONFIG_UNREADABLE. */
 export function loadConfig(file: string, mayBeAbsent: boolean): LoadedConfig {
-  let source: string;
+  let content: FileText;
   try {
-    source = readFileSync(file, 'utf8');
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' && mayBeAbsent)
+    content = readConfigFile(file);
+  } catch (error) {
+    const { cause } = error as { cause?: NodeJS.ErrnoException };
+    if (cause?.code === 'ENOENT' && mayBeAbsent)
       return { config: ConfigSchema.parse({}), file: null, lines: new Map() };
-    throw new WeftError('WEFT_CONFIG_UNREADABLE', { file, reason: code ?? message }, { cause });
+    throw error;
   }
-  return parseConfig(source, file);
+  if ('problem' in content) throw refusal([`${file}: ${content.problem}`]);
+  return parseConfig(content.text, file);
 }
 
 /** Throws WEFT_CONFIG that names every mistake as `file:line:column: key: what was expected; got what`. */
 export function parseConfig(source: string, file: string): LoadedConfig {
-  if (source.length > largestFile) throw refusal([`${file}: larger than ${largestFile} bytes`]);
   const counter = new LineCounter();
   // Aliases are data that multiplies: a few lines can stand for gigabytes.
   const document = parseDocument(source, { lineCounter: counter, prettyErrors: false, uniqueKeys: true });

@@ -88,12 +88,21 @@ workers: 4
       'networks.a.vni: expected a VNI, a whole number 1-16777214; got 16777215',
     ],
     ['ipam: { share: { of: 4, index: 4 } }', 'ipam.share.index: expected less than ipam.share.of (4)'],
-    ['a: 1\na: 2', 'f.yaml:2:1: Map keys must be unique'],
+    ['a: 1\na: 2', 'f.yaml:2:1: the key "a" is there already'],
+    ['{ a: { b c: 1, "b c" : 2 } }', 'f.yaml:1:16: the key "b c" is there already'],
     ['a: [', 'f.yaml:1:5:'],
     ['- a', 'f.yaml:1:1: the file: expected the configuration, a mapping of keys to values'],
     ['fdb: { age: 0s }', 'fdb.age: expected a duration of 1s to 168h'],
   ])('refuses %j', (source, message) => {
     expect(mistakesIn(source).join('\n')).toContain(message);
+  });
+
+  it('tells 20 mistakes at most, and 200 characters of each', () => {
+    const source = Array.from({ length: 25 }, (_, index) => `${'x'.repeat(300)}${index}: 1`).join('\n');
+    const mistakes = mistakesIn(source);
+    expect(mistakes).toHaveLength(21);
+    expect(mistakes[0]).toBe(`f.yaml:1:1: ${'x'.repeat(200)}…`);
+    expect(mistakes[20]).toBe('and 5 more');
   });
 
   it('refuses aliases that multiply', () => {

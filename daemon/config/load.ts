@@ -1,7 +1,8 @@
 /** Reads the configuration file. All mistakes are reported at once, each with its place in the file. */
 import { type Document, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
-import { WeftError } from '../errors.js';
+import type { WeftError } from '../errors.js';
+import { MistakenConfig } from './mistakes.js';
 import { type FileText, readConfigFile } from './read_file.js';
 import { brokenRules } from './rules.js';
 import { type Config, ConfigSchema } from './schema.js';
@@ -18,8 +19,6 @@ export interface LoadedConfig {
 
 type KeyPath = readonly PropertyKey[];
 
-const mostMistakes = 50;
-
 /** Reads `file`, or gives the defaults when it is absent and `mayBeAbsent`. Throws WEFT_CONFIG or WEFT_CONFIG_UNREADABLE. */
 export function loadConfig(file: string, mayBeAbsent: boolean): LoadedConfig {
   let content: FileText;
@@ -31,7 +30,7 @@ export function loadConfig(file: string, mayBeAbsent: boolean): LoadedConfig {
       return { config: ConfigSchema.parse({}), file: null, lines: new Map() };
     throw error;
   }
-  if ('problem' in content) throw refusal([`${file}: ${content.problem}`]);
+  if ('problem' in content) throw refusal(file, content.problem);
   return parseConfig(content.text, file);
 }
 
@@ -45,23 +44,25 @@ export function parseConfig(source: string, file: string): LoadedConfig {
     return `${file}:${line}:${col}`;
   };
   if (document.errors.length > 0)
-    throw refusal(document.errors.map((error) => `${at(error.pos[0])}: ${error.message}`));
+    throw MistakenConfig.of(document.errors, ({ code, message, pos: [offset] }) => ({
+      place: at(offset),
+      text: code === 'DUPLICATE_KEY' ? `the key ${keyAt(source, offset)} is there already` : message,
+    }));
 
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: 100 }) ?? {};
   } catch (cause) {
-    throw refusal([`${file}: ${(cause as Error).message}`]);
+    throw refusal(file, (cause as Error).message);
   }
   const result = ConfigSchema.safeParse(value);
   const mistakes = result.success ? brokenRules(result.data) : result.error.issues.flatMap(mistakesOf);
   if (!result.success) mistakes.push(...rulesBrokenByTheRest(value, mistakes));
   if (!result.success || mistakes.length > 0) {
-    const lines = mistakes.map(({ path, message }) => {
+    throw MistakenConfig.of(mistakes, ({ path, message }) => {
       const got = message.startsWith('expected') ? gotOf(value, path) : '';
-      return `${at(offsetOf(document, path))}: ${formatPath(path)}: ${message}${got}`;
+      return { place: at(offsetOf(document, path)), text: `${formatPath(path)}: ${message}${got}` };
     });
-    throw refusal(lines);
   }
   return { config: result.data, file, lines: linesOf(document, counter) };
 }
@@ -89,12 +90,15 @@ function remove(value: unknown, path: KeyPath): void {
   else remove(mapping[key], below);
 }
 
-function refusal(mistakes: string[]): WeftError {
-  const shown = mistakes.slice(0, mostMistakes);
-  if (mistakes.length > shown.length) shown.push(`and ${mistakes.length - shown.length} more`);
-  const reason =
-    shown.length === 1 ? (shown[0] ?? '') : `${mistakes.length} mistakes\n  ${shown.join('\n  ')}`;
-  return new WeftError('WEFT_CONFIG', { reason });
+function refusal(place: string, text: string): WeftError {
+  return MistakenConfig.of([text], () => ({ place, text }));
+}
+
+/** The key that is written at the offset, quoted. */
+function keyAt(source: string, offset: number): string {
+  const [key = ''] =
+    /^(?:"[^"\n]*"|'[^'\n]*'|(?::(?!\s)|[^:,{}[\]\n])*)/.exec(source.slice(offset, offset + 300)) ?? [];
+  return /^["']/.test(key) ? key : `"${key.trim()}"`;
 }
 
 function mistakesOf(issue: z.core.$ZodIssue): { path: KeyPath; message: string }[] {

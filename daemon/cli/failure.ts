@@ -24,6 +24,21 @@ export class RemoteError extends Error {
   }
 }
 
+/** A failure that reads otherwise for people than its message, code and remedy: `text` is printed as it is. */
+export class WordedFailure extends Error {
+  override readonly name = 'WordedFailure';
+  readonly text: string;
+  readonly body: FailureBody;
+  readonly exit: number;
+
+  constructor(text: string, body: FailureBody, exit: number) {
+    super(body.message);
+    this.text = text;
+    this.body = body;
+    this.exit = exit;
+  }
+}
+
 function exitOfStatus(status: number): number {
   if (status === 400) return 2;
   if (status === 404) return 4;
@@ -35,7 +50,8 @@ export function usageError(reason: string): WeftError {
 }
 
 /** What anything that was thrown comes to; what is not meant for people is a defect. */
-export function toFailure(thrown: unknown): { body: FailureBody; exit: number } {
+export function toFailure(thrown: unknown): { body: FailureBody; exit: number; text?: string } {
+  if (thrown instanceof WordedFailure) return { body: thrown.body, exit: thrown.exit, text: thrown.text };
   if (thrown instanceof RemoteError) return { body: thrown.body, exit: thrown.exit };
   if (thrown instanceof WeftError) return { body: thrown.toBody(), exit: thrown.exit };
   const reason = thrown instanceof Error ? thrown.message : String(thrown);

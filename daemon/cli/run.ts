@@ -20,8 +20,8 @@ export async function run(argv: readonly string[], io: Io, limits: Limits = defa
     await command.run(args, new Context({ api, io, json: args.json === true, limits }));
     return 0;
   } catch (error) {
-    const { body, exit } = toFailure(error);
-    io.stderr.write(wantsJson(argv) ? `${JSON.stringify(body, null, 2)}\n` : failureText(body));
+    const { body, exit, text = failureText(body) } = toFailure(error);
+    io.stderr.write(wantsJson(argv) ? `${JSON.stringify(body, null, 2)}\n` : text);
     return exit;
   } finally {
     await api?.close();

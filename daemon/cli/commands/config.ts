@@ -1,6 +1,9 @@
 /** `weft config`. It works on a file and needs no daemon. */
+import type { LoadedConfig } from '../../config/load.js';
+import type { MistakenConfig } from '../../config/mistakes.js';
 import { defineCommand, type Group } from '../command.js';
-import { printable } from '../text.js';
+import { WordedFailure } from '../failure.js';
+import { plural, printable } from '../text.js';
 
 const check = defineCommand({
   syntax: 'check <file>',
@@ -19,11 +22,17 @@ const check = defineCommand({
     ['config check weft.yaml --print', 'with the defaults of what the file does not say'],
   ],
   async run(args, context) {
-    const [{ loadConfig }, { configValues, describeConfig }] = await Promise.all([
+    const [{ loadConfig }, { configValues, describeConfig }, { MistakenConfig }] = await Promise.all([
       import('../../config/load.js'),
       import('../../config/describe.js'),
+      import('../../config/mistakes.js'),
     ]);
-    const loaded = loadConfig(args.file, false);
+    let loaded: LoadedConfig;
+    try {
+      loaded = loadConfig(args.file, false);
+    } catch (error) {
+      throw error instanceof MistakenConfig ? listed(error) : error;
+    }
     const result = {
       file: args.file,
       ok: true,
@@ -35,5 +44,12 @@ const check = defineCommand({
     });
   },
 });
+
+/** One mistake a line. The remedy of WEFT_CONFIG is about a daemon, and there is none here. */
+function listed(error: MistakenConfig): WordedFailure {
+  const lines = [...error.lines.map(printable), plural(error.count, 'mistake')];
+  const body = { ...error.toBody(), remedy: 'Correct the file.' };
+  return new WordedFailure(lines.map((line) => `${line}\n`).join(''), body, error.exit);
+}
 
 export const config: Group = { name: 'config', describe: 'Check configuration files.', commands: [check] };

@@ -161,8 +161,12 @@ describe('weft config check', () => {
     const file = write('netwroks: {}\nworkers: many\n');
     const { exit, stdout, stderr } = await runCli(['config', 'check', file]);
     expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' });
-    expect(stderr).toContain(`${file}:1:1: netwroks:`);
-    expect(stderr).toContain(`${file}:2:1: workers:`);
+    expect(stderr).toBe(
+      `${file}:2:1: workers: expected auto or 1: this version of weft has one worker; got "many"\n` +
+        `${file}:1:1: netwroks: there is no such key\n2 mistakes\n`,
+    );
+    const json = JSON.parse((await runCli(['config', 'check', file, '--json'])).stderr);
+    expect(json).toMatchObject({ code: 'WEFT_CONFIG', remedy: 'Correct the file.' });
   });
 
   it('exits with 1 when the file cannot be read', async () => {

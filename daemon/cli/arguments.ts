@@ -1,5 +1,5 @@
 /** Checks of arguments that need no daemon. All throw WEFT_USAGE with the name of the argument. */
-import { parseCidr, parsePeerAddress, parseSubnet } from '../model/address.js';
+import { parseCidr, parsePeerAddress, parseSubnet, peerAddressProblem } from '../model/address.js';
 import { parseMac } from '../model/mac.js';
 import { maxMtu, minMtu } from '../model/mtu.js';
 import { usageError } from './failure.js';
@@ -44,6 +44,8 @@ export function portAddress(text: string): string {
 export function peerAddress(text: string): { address: string; port: number | null } {
   const parsed = parsePeerAddress(text);
   if (parsed === null) {
+    const problem = peerAddressProblem(text);
+    if (problem !== null) throw usageError(`<address>: "${text}": ${problem}`);
     throw mismatch(
       '<address>',
       text,

@@ -91,6 +91,7 @@ workers: 4
     ['a: 1\na: 2', 'f.yaml:2:1: the key "a" is there already'],
     ['{ a: { b c: 1, "b c" : 2 } }', 'f.yaml:1:16: the key "b c" is there already'],
     ['a: [', 'f.yaml:1:5:'],
+    ['peers: ["::"]', 'f.yaml:1:9: peers[0]: is unspecified; a peer has an address of one host'],
     ['- a', 'f.yaml:1:1: the file: expected the configuration, a mapping of keys to values'],
     ['fdb: { age: 0s }', 'fdb.age: expected a duration of 1s to 168h'],
   ])('refuses %j', (source, message) => {

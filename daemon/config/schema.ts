@@ -4,7 +4,14 @@
  */
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { familyOf, isHostAddress, parseAddress, parsePeerAddress, parseSubnet } from '../model/address.js';
+import {
+  familyOf,
+  isHostAddress,
+  parseAddress,
+  parsePeerAddress,
+  parseSubnet,
+  peerAddressProblem,
+} from '../model/address.js';
 import { firstNamedVni, helloVni } from '../model/identity.js';
 import { maxMtu, minMtu } from '../model/mtu.js';
 import { isHostName, networkNameProblem } from '../model/names.js';
@@ -58,7 +65,9 @@ const peerRule = 'expected address[:port], such as 10.0.0.2, "[fd00::2]:8472" or
 
 const peerText = text(peerRule, (value) => {
   const parsed = parsePeerAddress(value);
-  return parsed === null ? { problem: peerRule } : { value: { address: parsed.address, port: parsed.port } };
+  return parsed === null
+    ? { problem: peerAddressProblem(value) ?? peerRule }
+    : { value: { address: parsed.address, port: parsed.port } };
 });
 
 const peerObject = mapping('a peer', {

@@ -92,6 +92,17 @@ export function parsePeerAddress(text: string): PeerAddress | null {
   return bracketed === undefined && isHostName(host) ? { address: host.toLowerCase(), port } : null;
 }
 
+/** Why `parsePeerAddress` refuses text that has the form of an address and a port; null when it has not, or is not refused. */
+export function peerAddressProblem(text: string): string | null {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d+))?$/.exec(text) ?? [];
+  const address = parseAddress(text) ?? parseAddress(bracketed ?? plain ?? '');
+  if (address !== null && !isHostAddress(address))
+    return `is ${ipaddr.parse(address).range()}; a peer has an address of one host`;
+  const named = address !== null || (plain !== undefined && isHostName(plain));
+  const port = Number(digits ?? 1);
+  return named && (port < 1 || port > 65535) ? 'port must be 1-65535' : null;
+}
+
 export function formatEndpoint(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

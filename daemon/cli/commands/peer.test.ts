@@ -35,7 +35,14 @@ describe('weft peer add', () => {
 
   it.each([
     [['10.99.0'], '<address>: expected an IPv4 address'],
-    [['10.99.0.2:0'], '<address>: expected'],
+    [['10.99.0.2:0'], '<address>: "10.99.0.2:0": port must be 1-65535'],
+    [['[fd00::2]:99999'], 'port must be 1-65535'],
+    [['host3.example:123456'], 'port must be 1-65535'],
+    [['224.0.0.1'], 'is multicast; a peer has'],
+    [['ff02::1'], 'is multicast'],
+    [['0.0.0.0'], 'is unspecified'],
+    [['[::]:4789'], 'is unspecified'],
+    [['255.255.255.255:4789'], 'is broadcast'],
     [['10.99.0.2:8472', '--port', '8472'], 'the port is given twice'],
     [['10.99.0.2', '--port', '65536'], '--port: expected a whole number from 1 to 65535, got "65536"'],
     [['10.99.0.2', '--checksum', 'some'], '--checksum: expected "full" or "zero"'],

@@ -54,9 +54,11 @@ async function main(): Promise<void> {
       stopping.throwIfAborted();
       return await boot(options, stopping, (made) => {
         log = made;
-        process.on('unhandledRejection', (error) =>
-          made.error({ err: error }, 'a promise was rejected that nobody waits for'),
-        );
+        process.on('unhandledRejection', (error) => {
+          // lmdb rejects a promise of its own with each commit that fails; the write has told it already.
+          if (error instanceof Error && 'commitError' in error) return;
+          made.error({ err: error }, 'a promise was rejected that nobody waits for');
+        });
       });
     },
     (error) => {

@@ -51,6 +51,11 @@ const kinds = {
     severity: 'error',
     remedy: 'weftd tries again every 2 s; check the space left on the file system of the state directory.',
   },
+  STATE_REMOVED: {
+    severity: 'error',
+    remedy:
+      'Start weftd again. It makes the directory anew; what was made through the API is to be made again.',
+  },
   NETNS_UNREADABLE: {
     severity: 'warning',
     remedy: 'weftd tries again every 2 s; check the memory and the open files of this host.',

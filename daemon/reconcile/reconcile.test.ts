@@ -98,6 +98,20 @@ afterEach(async () => {
   await world.reconciler.stop();
 });
 
+describe('the store', () => {
+  it.each([
+    ['STATE_FAILED', 'failed'],
+    ['STATE_REMOVED', 'removed'],
+  ] as const)('is reported as %s while it keeps nothing', async (code, kind) => {
+    const check = vi.spyOn(world.store, 'check').mockResolvedValue({ kind, reason: 'no space' });
+    await world.reconciler.settle();
+    expect(findings()).toEqual([`${code} state`]);
+    check.mockRestore();
+    await world.reconciler.settle();
+    expect(findings()).toEqual([]);
+  });
+});
+
 describe('ports', () => {
   it('are made again when their name leads to a new namespace, and the new cookie is kept', async () => {
     const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);

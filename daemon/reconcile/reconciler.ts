@@ -172,7 +172,15 @@ export class Reconciler {
     this.lastView = { picture, actual, failures };
     const unwritten = await this.record(this.lastView);
     const found = diagnose(this.lastView, this.parts.catalog, this.parts.datapath.counters());
-    this.publish([...found, ...unwritten]);
+    this.publish([...found, ...unwritten, ...(await this.checkStore())]);
+  }
+
+  private async checkStore(): Promise<FindingDraft[]> {
+    const problem = await this.parts.store.check();
+    if (problem === null) return [];
+    if (problem.kind === 'removed')
+      return [finding('STATE_REMOVED', 'state', `the state directory is lost: ${problem.reason}`)];
+    return [finding('STATE_FAILED', 'state', `changes cannot be written: ${problem.reason}`)];
   }
 
   private imagine(): Picture {

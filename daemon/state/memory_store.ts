@@ -1,5 +1,13 @@
 /** A store that forgets, for tests. Records are copied in and out, as on a disk. */
-import { type Change, type Kind, kinds, type Records, type Store, type Transaction } from './store.js';
+import {
+  type Change,
+  type Kind,
+  kinds,
+  type Records,
+  type Store,
+  type StoreProblem,
+  type Transaction,
+} from './store.js';
 
 export class MemoryStore implements Store {
   readonly hostId: string;
@@ -47,6 +55,10 @@ export class MemoryStore implements Store {
     });
     const made = changes.map((apply) => apply());
     for (const one of made) for (const listener of this.listeners) listener(one);
+  }
+
+  async check(): Promise<StoreProblem | null> {
+    return null;
   }
 
   watch(listener: (change: Change) => void): () => void {

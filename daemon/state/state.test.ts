@@ -97,6 +97,48 @@ describe('the lmdb store', () => {
     await again.close();
   });
 
+  it('says why it cannot write, and that it can again', () => {
+    const store = new URL('./lmdb_store.ts', import.meta.url).pathname;
+    // A limit on the size of files stands in for a full disk.
+    const script = `const { execFileSync } = await import('node:child_process');
+      const { LmdbStore } = await import(${JSON.stringify(store)});
+      const store = await LmdbStore.open(${JSON.stringify(dir)});
+      const limit = (bytes) => execFileSync('prlimit', ['--pid', String(process.pid), '--fsize=' + bytes + ':']);
+      process.on('unhandledRejection', () => undefined);
+      const large = { ...${JSON.stringify(blue)}, name: 'x'.repeat(1_000_000) };
+      limit(4096);
+      const error = await store.put('network', 'large', large).catch((error) => error);
+      const during = await store.check();
+      limit('unlimited');
+      const after = await store.check();
+      await store.put('network', 'blue', ${JSON.stringify(blue)});
+      const keys = store.list('network').map(({ name }) => name);
+      process.stdout.write(JSON.stringify({ code: error.code, reason: error.details?.reason, during, after, keys }));
+      await store.close();`;
+    const arguments_ = ['--import', 'tsx', '--input-type=module', '-e', script];
+    const printed = execFileSync(process.execPath, arguments_, { stdio: 'pipe', encoding: 'utf8' });
+    expect(JSON.parse(printed)).toEqual({
+      code: 'WEFT_STATE_UNUSABLE',
+      reason: expect.any(String),
+      during: { kind: 'failed', reason: expect.any(String) },
+      after: null,
+      keys: ['blue'],
+    });
+  });
+
+  it('writes nothing into files that were removed, not even when others are in their place', async () => {
+    const store = await LmdbStore.open(dir);
+    expect(await store.check()).toBeNull();
+    rmSync(join(dir, 'state'), { recursive: true });
+    const unusable = { code: 'WEFT_STATE_UNUSABLE', message: expect.stringContaining('while weftd runs') };
+    await expect(store.put('network', 'blue', blue)).rejects.toMatchObject(unusable);
+    expect(await store.check()).toMatchObject({ kind: 'removed' });
+    const other = await LmdbStore.open(dir);
+    await expect(store.put('network', 'blue', blue)).rejects.toMatchObject(unusable);
+    await other.close();
+    await store.close();
+  });
+
   it('refuses a directory that it cannot use', async () => {
     writeFileSync(join(dir, 'state'), 'no database');
     await expect(LmdbStore.open(dir)).rejects.toMatchObject({ code: 'WEFT_STATE_UNUSABLE' });

@@ -17,6 +17,13 @@ export interface Change {
   key: string;
 }
 
+/** Why the store keeps nothing at the moment. */
+export interface StoreProblem {
+  /** `removed`: what is written would be lost, until weftd is started again. */
+  kind: 'failed' | 'removed';
+  reason: string;
+}
+
 /** Changes that become true together or not at all. */
 export interface Transaction {
   /** What all earlier changes left, also those of transactions that have not resolved yet; not what this one puts. */
@@ -34,8 +41,10 @@ export interface Store {
   /** Resolves when the record is on the disk. */
   put<K extends Kind>(kind: K, key: string, record: Records[K]): Promise<void>;
   delete(kind: Kind, key: string): Promise<void>;
-  /** `change` may be called later; when it throws, nothing is changed. */
+  /** `change` may be called later; when it throws, nothing is changed. Throws WEFT_STATE_UNUSABLE when nothing can be kept. */
   transaction(change: (tx: Transaction) => void): Promise<void>;
+  /** Whether changes are kept. After a write that failed it tries another one. Never rejects. */
+  check(): Promise<StoreProblem | null>;
   /** Calls back after each change; returns what ends it. */
   watch(listener: (change: Change) => void): () => void;
   close(): Promise<void>;

@@ -105,6 +105,16 @@ describe('completion', () => {
     expect(stdout).toContain('weft --get-yargs-completions');
   });
 
+  it('is described by --help, and may be the name of something', async () => {
+    const { exit, stdout } = await runCli(['completion', '--help']);
+    expect(exit).toBe(0);
+    expect(stdout).toContain('weft completion\n\nPrint a script that completes commands');
+    expect(stdout).not.toContain('_yargs_completions');
+    const { stderr } = await runCli(['--socket', '/nonexistent', 'network', 'inspect', 'completion']);
+    expect(stderr).toContain('no weftd answers');
+    expect((await runCli([])).stderr).toContain(', completion (WEFT_USAGE)');
+  });
+
   it.each([
     [[''], ['status', 'network', 'completion']],
     [

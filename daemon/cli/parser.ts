@@ -9,6 +9,8 @@ import { commandTree, isGroup } from './tree.js';
 export const defaultSocket = '/run/weft/weft.sock';
 export const completionCommand = 'completion';
 
+const completionDescribe = 'Print a script that completes commands in bash, or in zsh when SHELL is zsh.';
+
 const globalOptions = ['socket', 'json', 'help', 'version'];
 
 const exitStatus = `Exit status:
@@ -98,16 +100,27 @@ export async function parse(argv: readonly string[], columns: number): Promise<P
     if (isGroup(entry)) addGroup(parser, entry);
     else addCommand(parser, entry, []);
   }
-  parser.completion(
-    completionCommand,
-    'Print a script that completes commands in bash, or in zsh when SHELL is zsh.',
-  );
+  const words = withoutSeparator(argv);
+  // yargs prints the script wherever it meets this word, even in front of --help and as the name of a network.
+  if (firstWord(words) === completionCommand && !words.includes('--help'))
+    parser.completion(completionCommand, completionDescribe);
+  else
+    parser.command(completionCommand, summary(completionDescribe), (own) =>
+      own
+        .usage(`$0 ${completionCommand}\n\n${completionDescribe}`)
+        .example(`$0 ${completionCommand} >> ~/.bashrc`, 'for bash'),
+    );
 
-  await parser.parseAsync(withoutSeparator(argv), {}, (_error, _args, output) => {
+  await parser.parseAsync(words, {}, (_error, _args, output) => {
     text = output;
   });
   if (text !== '' || chosen === undefined) return { kind: 'text', text: `${text}\n` };
   return { kind: 'command', ...chosen };
+}
+
+/** The command or group of the line. */
+function firstWord(words: readonly string[]): string | undefined {
+  return words.find((word, index) => !word.startsWith('-') && words[index - 1] !== '--socket');
 }
 
 /** yargs hands words behind "--" to no positional. Nothing of ours has a name that starts with "-", so they do without it. */
@@ -126,9 +139,15 @@ interface Place {
   command: Command | null;
 }
 
-function whichCommand({ path, entries }: Place): string {
-  const names = entries.map((entry) => entry.name);
+function whichCommand(place: Place): string {
+  const { path } = place;
+  const names = namesAt(place);
   return `${path.length === 0 ? 'a command is needed' : `"${path.join(' ')}" needs a command`}: ${names.join(', ')}`;
+}
+
+/** The commands that can stand here; the one that yargs has is in no tree. */
+function namesAt({ path, entries }: Place): string[] {
+  return [...entries.map((entry) => entry.name), ...(path.length === 0 ? [completionCommand] : [])];
 }
 
 /** yargs's complaint in the words of this command line. */
@@ -156,9 +175,7 @@ function explainUnknown(word: string, argv: readonly string[], place: Place): st
   const isOption = argv.some(
     (item) => item === `--${word}` || item.startsWith(`--${word}=`) || item === `-${word}`,
   );
-  const names = isOption
-    ? [...(place.command?.options ?? []), ...globalOptions]
-    : [...place.entries.map((entry) => entry.name), ...(place.path.length === 0 ? [completionCommand] : [])];
+  const names = isOption ? [...(place.command?.options ?? []), ...globalOptions] : namesAt(place);
   const near = nearest(word, names);
   const hint = near === null ? '' : `; did you mean "${isOption ? '--' : ''}${near}"?`;
   const where = place.path.length === 0 ? '' : ` for "${place.path.join(' ')}"`;

@@ -57,8 +57,7 @@ export function defineCommand<const P extends Declarations, const O extends Decl
           declaration.type === 'boolean' ? declaration : { ...declaration, requiresArg: true },
         );
       }
-      for (const [line, purpose] of examples) parser.example(`$0 ${line}`, purpose);
-      return parser;
+      return parser.epilogue(exampleText(examples));
     },
     run(args, context) {
       for (const [name, declaration] of Object.entries(options)) {
@@ -68,6 +67,11 @@ export function defineCommand<const P extends Declarations, const O extends Decl
       return definition.run(args as InferredOptionTypes<P> & InferredOptionTypes<O>, context);
     },
   };
+}
+
+/** Each command line by itself, so that it can be copied: in two columns yargs breaks it. What it does is on the next line. */
+export function exampleText(examples: readonly (readonly [line: string, purpose: string])[]): string {
+  return ['Examples:', ...examples.map(([line, purpose]) => `  $0 ${line}\n      ${purpose}`)].join('\n');
 }
 
 /** The first sentence of a description, as it stands in lists. */

@@ -42,6 +42,15 @@ describe('--help', () => {
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
   });
 
+  it.each([
+    [['--help'], 'weft port add blue --netns c1 --address 10.42.0.2/24'],
+    [['port', 'add', '--help'], 'weft port add blue --netns c1 --address 10.42.0.2/24'],
+    [['peer', 'add', '--help'], 'weft peer add ovs.example --checksum zero --offload off'],
+  ])('of %j has commands that can be copied', async (argv, line) => {
+    const { stdout } = await runCli(argv, { tty: true });
+    expect(stdout).toMatch(new RegExp(`^  ${line.replaceAll('.', '\\.')}\n {6}\\S`, 'm'));
+  });
+
   it('prints the version', async () => {
     expect((await runCli(['--version'])).stdout).toMatch(/^weft \d+\.\d+\.\d+\n$/);
   });

@@ -1,7 +1,7 @@
 /** From words to a command to run. yargs only parses here: nothing runs before all of the line was understood. */
 import yargs, { type Argv } from 'yargs';
 import { clientVersion } from './client_version.js';
-import { type Command, type Group, summary } from './command.js';
+import { type Command, exampleText, type Group, summary } from './command.js';
 import { usageError } from './failure.js';
 import { nearest } from './suggestion.js';
 import { commandTree, isGroup } from './tree.js';
@@ -12,6 +12,12 @@ export const completionCommand = 'completion';
 const completionDescribe = 'Print a script that completes commands in bash, or in zsh when SHELL is zsh.';
 
 const globalOptions = ['socket', 'json', 'help', 'version'];
+
+const examples = [
+  ['network create blue --subnet 10.42.0.0/24', 'the same on every host'],
+  ['port add blue --netns c1 --address 10.42.0.2/24', 'attach the namespace c1'],
+  ['peer add 10.99.0.2', 'the other host'],
+] as const;
 
 const exitStatus = `Exit status:
   0  done
@@ -88,10 +94,7 @@ export async function parse(argv: readonly string[], columns: number): Promise<P
     .strict()
     .help()
     .version(`weft ${clientVersion()}`)
-    .example('$0 network create blue --subnet 10.42.0.0/24', 'the same on every host')
-    .example('$0 port add blue --netns c1 --address 10.42.0.2/24', 'attach the namespace c1')
-    .example('$0 peer add 10.99.0.2', 'the other host')
-    .epilogue(exitStatus)
+    .epilogue(`${exampleText(examples)}\n\n${exitStatus}`)
     .wrap(columns)
     .fail((message, error) => {
       throw message ? usageError(explain(message, argv, place)) : error;
@@ -108,7 +111,7 @@ export async function parse(argv: readonly string[], columns: number): Promise<P
     parser.command(completionCommand, summary(completionDescribe), (own) =>
       own
         .usage(`$0 ${completionCommand}\n\n${completionDescribe}`)
-        .example(`$0 ${completionCommand} >> ~/.bashrc`, 'for bash'),
+        .epilogue(exampleText([[`${completionCommand} >> ~/.bashrc`, 'for bash']])),
     );
 
   await parser.parseAsync(words, {}, (_error, _args, output) => {

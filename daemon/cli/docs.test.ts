@@ -1,8 +1,9 @@
 /** docs/cli.md against the parser and the schemas of the API. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { z } from '@hono/zod-openapi';
 import { describe, expect, it } from 'vitest';
 import * as schema from '../api/schema.js';
+import { type FindingCode, finding } from '../reconcile/findings.js';
 import { completionCommand } from './parser.js';
 import { commandTree, isGroup } from './tree.js';
 
@@ -53,6 +54,32 @@ describe('docs/cli.md', () => {
     const example: unknown = JSON.parse(json);
     // Parsing drops fields that the schema does not have.
     expect(shape.parse(example)).toEqual(example);
+  });
+
+  it('lists the types of all events', () => {
+    const sources = ['reconcile', 'intent'].flatMap((part) => {
+      const folder = new URL(`../${part}/`, import.meta.url);
+      const files = readdirSync(folder).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
+      return files.map((name) => ({ name, text: readFileSync(new URL(name, folder), 'utf8') }));
+    });
+    const types = sources.flatMap(({ name, text }) => [
+      ...[...text.matchAll(/\bemit\(\s*'([a-z-]+)'/g)].map(([, type]) => type),
+      // What the datapath tells keeps its type.
+      ...(name === 'engine_events.ts'
+        ? [...text.matchAll(/case '([a-z-]+)':/g)].map(([, type]) => type)
+        : []),
+    ]);
+    const [, listed = ''] =
+      /\| type \|.*\n\|---\|---\|\n((?:\|.*\n)+)/.exec(sections.get('events') ?? '') ?? [];
+    const documented = [...listed.matchAll(/`([a-z-]+)`(?=[^|]*\|[^|]*\|$)/gm)].map(([, type]) => type);
+    expect([...new Set(documented)].sort()).toEqual([...new Set(types)].sort());
+  });
+
+  it('shows findings with the remedies that they have', () => {
+    const [, json = ''] = /```json\n(.*?)```/s.exec(sections.get('status') ?? '') ?? [];
+    for (const { code, object, message, remedy, severity } of schema.StatusSchema.parse(JSON.parse(json))
+      .findings)
+      expect(finding(code as FindingCode, object, message)).toMatchObject({ remedy, severity });
   });
 
   it('shows an error as the API has it', () => {

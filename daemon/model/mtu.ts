@@ -9,7 +9,10 @@ export function overhead(underlayAddress: string): number {
 /** Taken for paths that are not known yet. */
 export const defaultPathMtu = 1500;
 
-/** RFC 791: what every IPv4 host takes. Below 1280 the guests have no IPv6 (RFC 8200, section 5). */
+/** Below it, the kernel gives a link no IPv6 (RFC 8200, section 5). */
+export const minMtuOfIpv6 = 1280;
+
+/** RFC 791: what every IPv4 host takes. */
 export const minMtu = 576;
 export const maxMtu = 9000;
 

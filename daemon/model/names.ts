@@ -19,6 +19,9 @@ export function ifnameProblem(ifname: string): string | null {
   const bytes = Buffer.byteLength(ifname);
   if (bytes < 1 || bytes > 15) return 'an interface name has 1-15 bytes';
   if (ifname === '.' || ifname === '..') return '"." and ".." are no interface names';
+  // The names of directories in /proc/sys/net/ipv4/conf that stand for no link.
+  if (ifname === 'all' || ifname === 'default')
+    return `"${ifname}" is no interface name: the kernel uses it itself`;
   if (/[\s/:%\0]/.test(ifname)) return 'an interface name has no "/", ":", "%" and no white space';
   // Control bytes are legal for the kernel, but would let a name write into terminals and logs.
   if (/[^\x21-\x7e]/.test(ifname)) return 'an interface name has printable ASCII characters only';

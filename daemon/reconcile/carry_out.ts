@@ -2,6 +2,8 @@
 import type { Datapath } from '../datapath/datapath.js';
 import { isNativeError, type Kernel, type NetnsPath } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
+import { familyOf } from '../model/address.js';
+import { minMtuOfIpv6 } from '../model/mtu.js';
 import type { DesiredPort, Step } from './plan.js';
 import { type Gap, type Shortfall, UnderlayOpener } from './underlay.js';
 
@@ -89,6 +91,7 @@ export class Carrier {
 
   private createTap(port: DesiredPort, netns: NetnsPath, cookie: string, offloads: TapOffloads): void {
     const { ifname, mac, mtu, addresses, alias } = port;
+    checkMtu(port);
     const options = { netns, ifname, mac, mtu, addresses, alias, queues, gsoMaxSize, ...offloads };
     let made = false;
     try {
@@ -120,6 +123,14 @@ export class Carrier {
   }
 }
 
+/** The kernel would say EINVAL. */
+function checkMtu({ addresses, mtu, network }: DesiredPort): void {
+  const address = addresses.find((one) => familyOf(one) === 6);
+  if (mtu >= minMtuOfIpv6 || address === undefined) return;
+  const reason = `${address}: IPv6 needs an MTU of at least ${minMtuOfIpv6}, network "${network}" has ${mtu}`;
+  throw new WeftError('WEFT_INVALID', { field: 'addresses', reason });
+}
+
 /** What the user is told about a step that failed. */
 export function explain(step: Step, error: unknown): WeftError {
   if (error instanceof WeftError) return error;
@@ -140,9 +151,8 @@ export function explain(step: Step, error: unknown): WeftError {
     const netns = step.netns === null ? 'the namespace of weftd' : `namespace ${step.netns}`;
     return new WeftError('WEFT_LINK_EXISTS', { ifname: step.port.ifname, netns }, options);
   }
-  return new WeftError(
-    'WEFT_KERNEL',
-    { action: error.syscall, reason: error.message || error.code },
-    options,
-  );
+  // The message of a native error begins with its syscall, which the sentence names already.
+  const prefix = `${error.syscall}: `;
+  const reason = error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message;
+  return new WeftError('WEFT_KERNEL', { action: error.syscall, reason: reason || error.code }, options);
 }

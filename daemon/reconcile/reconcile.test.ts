@@ -113,6 +113,27 @@ describe('the store', () => {
 });
 
 describe('ports', () => {
+  it('with IPv6 are refused below its MTU, before a link is made', async () => {
+    world = build('networks: { blue: { mtu: 1279 }, red: { mtu: 1280 } }');
+    const request = { netns: 'one', addresses: ['10.42.0.2/24', 'fd42::2/64'] };
+    await expect(world.ports.add({ network: 'blue', ...request }, null, owner)).rejects.toMatchObject({
+      code: 'WEFT_INVALID',
+      message: expect.stringContaining('IPv6 needs an MTU of at least 1280'),
+    });
+    await world.ports.add({ network: 'red', ...request }, null, owner);
+    expect(native.links('/run/netns/one').map(({ mtu }) => mtu)).toEqual([1280]);
+  });
+
+  it('that the kernel refuses are told so with its request named once', async () => {
+    vi.spyOn(native, 'tapCreate').mockImplementationOnce(() => {
+      throw refuse('EINVAL', 'RTM_NEWADDR');
+    });
+    await expect(world.ports.add({ network: 'blue', netns: 'one' }, null, owner)).rejects.toMatchObject({
+      code: 'WEFT_KERNEL',
+      message: 'the kernel refused RTM_NEWADDR: EINVAL',
+    });
+  });
+
   it('are made again when their name leads to a new namespace, and the new cookie is kept', async () => {
     const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
     const next = native.makeNamespace('/run/netns/one');

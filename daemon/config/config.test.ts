@@ -152,7 +152,17 @@ workers: 4
     expect(describeConfig(parseConfig('underlay: { port: 1 }', 'f.yaml'))).toMatch(
       /^underlay\.port: 1 +# f\.yaml:1$/m,
     );
-    expect(describeConfig(parseConfig('', 'f.yaml'))).toMatch(/^underlay\.port: 4789 +# default$/m);
+    const defaults = describeConfig(parseConfig('', 'f.yaml'));
+    for (const line of [
+      'fdb.age: 300s',
+      'fdb.moves.window: 180s',
+      'fdb.moves.freeze: 60s',
+      'fdb.moves.count: 5',
+    ])
+      expect(defaults).toMatch(new RegExp(`^${line} `, 'm'));
+    const shown = describeConfig(parseConfig('networks: { blue: { fdb: { age: 5m } } }', 'f.yaml'));
+    expect(shown).toMatch(/^networks\.blue\.fdb\.age: 300s +# f\.yaml:1$/m);
+    expect(defaults).toMatch(/^underlay\.port: 4789 +# default$/m);
   });
 
   it('has an example that names every key', () => {

@@ -21,14 +21,19 @@ export function configValues({ config, lines }: LoadedConfig): ConfigValue[] {
   return values;
 }
 
-/** The same as a table for people: `underlay.port: 4789  # default`. Durations are in seconds. */
+/** The same as a table for people: `underlay.port: 4789  # default`. Durations are as the file has them. */
 export function describeConfig(loaded: LoadedConfig): string {
   const rows = configValues(loaded).map(({ path, value, line }) => ({
-    left: `${path}: ${stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim()}`,
+    left: `${path}: ${stringify(asInFile(path, value), { collectionStyle: 'flow', lineWidth: 0 }).trim()}`,
     right: line === null ? '# default' : `# ${loaded.file}:${line}`,
   }));
   const width = Math.min(60, Math.max(...rows.map(({ left }) => left.length)));
   return rows.map(({ left, right }) => `${left.padEnd(width)}  ${right}\n`).join('');
+}
+
+/** In the configuration in force durations are seconds; the file needs their unit. */
+function asInFile(path: string, value: unknown): unknown {
+  return typeof value === 'number' && /\.(age|window|freeze)$/.test(path) ? `${value}s` : value;
 }
 
 function walk(

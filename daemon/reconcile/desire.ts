@@ -55,7 +55,7 @@ export interface Picture {
 
 export function desire(intent: Intent, around: Surroundings): Picture {
   const findings: FindingDraft[] = [];
-  const underlay = viewUnderlay(intent.config, around, findings);
+  const underlay = viewUnderlay(intent, around, findings);
   const peers = viewPeers(intent.peers, around, findings);
   const programmed = intent.peers.flatMap((peer) => {
     const view = peers.get(peer.id);
@@ -95,7 +95,7 @@ export function desire(intent: Intent, around: Surroundings): Picture {
 }
 
 function viewUnderlay(
-  config: Config,
+  { config, peers }: Intent,
   around: Surroundings,
   findings: FindingDraft[],
 ): UnderlayView & { usable: string[] } {
@@ -105,7 +105,8 @@ function viewUnderlay(
   let reason: string | null = null;
   if (absent.length > 0)
     reason = `${absent.join(' and ')} ${absent.length === 1 ? 'is' : 'are'} on no link of this host`;
-  else if (configured.length === 0 && around.defaultAddresses.length === 0)
+  // Without a peer, nothing is to be sent.
+  else if (configured.length === 0 && peers.length > 0 && around.defaultAddresses.length === 0)
     reason = 'this host has no route to send through';
   if (reason !== null)
     findings.push(finding('UNDERLAY_DEGRADED', 'underlay', `the underlay is not complete: ${reason}`));

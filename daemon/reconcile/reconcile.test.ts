@@ -608,7 +608,10 @@ describe('a host without a default route', () => {
   it('is not degraded while a peer of the API is in reach', async () => {
     native.defaultRoute = false;
     await world.reconciler.settle();
-    expect(findings()).toEqual(['UNDERLAY_DEGRADED underlay']);
+    expect(findings()).toEqual([]);
+    await world.peers.add({ address: 'nowhere.example' }, owner);
+    expect(findings()).toContain('UNDERLAY_DEGRADED underlay');
+    await world.peers.remove('nowhere.example', owner);
     names.set('host3.example', ['10.99.0.3']);
     await world.peers.add({ address: 'host3.example' }, owner);
     await expect.poll(findings).toEqual([]);

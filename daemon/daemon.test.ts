@@ -291,6 +291,19 @@ describe('weftd on a fake kernel', () => {
     expect(engine.calls).toEqual(['addPeer 10.99.0.3']);
   });
 
+  it('reports a file that it refused until one is in force', async () => {
+    await start();
+    const found = async () => ((await call('GET', '/v1/status')).body as Status).findings;
+    writeFileSync(options.configFile, 'networks: { blue: { vni: many } }');
+    await expect(daemon?.reload()).rejects.toMatchObject({ code: 'WEFT_CONFIG' });
+    expect(await found()).toMatchObject([
+      { code: 'CONFIG_REFUSED', severity: 'warning', message: expect.stringContaining('expected a VNI') },
+    ]);
+    writeFileSync(options.configFile, hostConfig);
+    await daemon?.reload();
+    expect(await found()).toEqual([]);
+  });
+
   it('streams events as lines', async () => {
     await start();
     const client = new Client('http://localhost', { socketPath: options.socket });

@@ -24,8 +24,7 @@ export class ReloadIntent {
   /** One sentence for each change. Throws WEFT_CONFIG and leaves the running configuration in force. */
   reload(): Promise<string[]> {
     return this.parts.mutex.run(async () => {
-      const loaded = this.load();
-      checkAgainstStore(loaded, this.parts.catalog);
+      const loaded = await this.readOrRefuse();
       const changed = differences(this.parts.catalog.source, loaded);
       this.parts.catalog.use(loaded);
       this.apply(loaded);
@@ -37,6 +36,21 @@ export class ReloadIntent {
       );
       return changed;
     });
+  }
+
+  private async readOrRefuse(): Promise<LoadedConfig> {
+    const { catalog, reconciler } = this.parts;
+    try {
+      const loaded = this.load();
+      checkAgainstStore(loaded, catalog);
+      return loaded;
+    } catch (error) {
+      const [first = ''] = (error as Error).message.split('\n');
+      catalog.refuse(first);
+      // Whether the round succeeds or not, the caller is to learn what is wrong with the file.
+      await reconciler.settle().catch(() => undefined);
+      throw error;
+    }
   }
 }
 

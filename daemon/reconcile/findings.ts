@@ -6,6 +6,11 @@ export type FindingDraft = Omit<Finding, 'since'>;
 type Kind = Pick<FindingDraft, 'severity' | 'remedy'>;
 
 const kinds = {
+  CONFIG_REFUSED: {
+    severity: 'warning',
+    remedy:
+      'Correct the file ("weft config check FILE" checks it), and run "weft reload". The former configuration stays in force.',
+  },
   UNDERLAY_DEGRADED: {
     severity: 'warning',
     remedy: 'weftd follows: bring the address up, or correct underlay.addresses.',

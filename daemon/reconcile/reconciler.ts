@@ -172,7 +172,12 @@ export class Reconciler {
     this.lastView = { picture, actual, failures };
     const unwritten = await this.record(this.lastView);
     const found = diagnose(this.lastView, this.parts.catalog, this.parts.datapath.counters());
-    this.publish([...found, ...unwritten, ...(await this.checkStore())]);
+    this.publish([...this.checkFile(), ...found, ...unwritten, ...(await this.checkStore())]);
+  }
+
+  private checkFile(): FindingDraft[] {
+    const { refusal } = this.parts.catalog;
+    return refusal === null ? [] : [finding('CONFIG_REFUSED', 'configuration', refusal)];
   }
 
   private async checkStore(): Promise<FindingDraft[]> {

@@ -19,6 +19,9 @@ export class Catalog {
   private fileNetworks = new Map<string, NetworkRecord>();
   private filePeers = new Map<string, PeerRecord>();
 
+  /** Why the file could not be read again last time; null when it is in force. */
+  private refused: string | null = null;
+
   constructor(
     private readonly store: Store,
     private loaded: LoadedConfig,
@@ -38,7 +41,17 @@ export class Catalog {
     return this.loaded.file;
   }
 
+  get refusal(): string | null {
+    return this.refused;
+  }
+
+  /** The file is not what is in force, until one is used. */
+  refuse(reason: string): void {
+    this.refused = reason;
+  }
+
   use(loaded: LoadedConfig): void {
+    this.refused = null;
     this.loaded = loaded;
     const owner: Owner = { kind: 'file', ref: loaded.file ?? '' };
     this.fileNetworks = new Map(networksOf(loaded.config, owner).map((network) => [network.name, network]));

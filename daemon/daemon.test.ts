@@ -33,6 +33,7 @@ describe('weftd on a fake kernel', () => {
   let dir: string;
   let options: DaemonOptions;
   let native: FakeNative;
+  let logged: string[];
   let daemon: Daemon | null = null;
   const startTimes = new Map<number, string>([[process.pid, '77']]);
   const proc: Proc = { bootId: () => 'boot-1', startTime: (pid) => startTimes.get(pid) ?? null };
@@ -47,6 +48,7 @@ describe('weftd on a fake kernel', () => {
     };
     writeFileSync(options.configFile, hostConfig);
     native = new FakeNative();
+    logged = [];
     native.makeNamespace('/run/netns/one', '/proc/1000/root/run/netns/one');
   });
 
@@ -61,7 +63,7 @@ describe('weftd on a fake kernel', () => {
       native: from,
       proc,
       lookup: async () => [],
-      log: pino({ level: 'silent' }),
+      log: pino({ level: 'info' }, { write: (line: string) => void logged.push(line) }),
       version: '1.2.3',
       openStore: (directory) => LmdbStore.open(directory),
       stopping,
@@ -302,6 +304,24 @@ describe('weftd on a fake kernel', () => {
     writeFileSync(options.configFile, hostConfig);
     await daemon?.reload();
     expect(await found()).toEqual([]);
+  });
+
+  it('logs each change through the API, no refusal, and what it stops by', async () => {
+    await start();
+    logged = [];
+    await call('POST', '/v1/networks', { name: 'red' });
+    await call('POST', '/v1/networks', { name: 'red' });
+    await call('GET', '/v1/networks');
+    await call('DELETE', '/v1/networks/red');
+    await daemon?.stop('SIGTERM');
+    daemon = null;
+    const lines = logged.map((line) => JSON.parse(line));
+    expect(lines.map(({ msg, method, path, signal }) => [msg, method ?? signal, path])).toEqual([
+      ['changed through the API', 'POST', '/v1/networks'],
+      ['changed through the API', 'DELETE', '/v1/networks/red'],
+      ['weftd is stopping', 'SIGTERM', undefined],
+      ['weftd has stopped', 'SIGTERM', undefined],
+    ]);
   });
 
   it('streams events as lines', async () => {

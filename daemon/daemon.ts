@@ -54,7 +54,7 @@ export interface Surroundings {
 export interface Daemon {
   reload(): Promise<string[]>;
   /** Stops cleanly. TAPs stay, so that containers keep their interface. */
-  stop(): Promise<void>;
+  stop(signal?: string): Promise<void>;
 }
 
 export async function startDaemon(
@@ -213,9 +213,11 @@ async function start(
         native.notify('READY=1');
       }
     },
-    stop: async () => {
+    stop: async (signal) => {
+      log.info({ signal }, 'weftd is stopping');
       native.notify('STOPPING=1');
       await unwind(undo, log);
+      log.info({ signal }, 'weftd has stopped');
     },
   };
 }

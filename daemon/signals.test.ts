@@ -4,7 +4,7 @@ import { runUntilStopped } from './signals.js';
 
 function build(start?: (stopping: AbortSignal) => Promise<void>) {
   const source = new EventEmitter();
-  const daemon = { reload: vi.fn(async () => []), stop: vi.fn(async () => undefined) };
+  const daemon = { reload: vi.fn(async () => []), stop: vi.fn(async (_signal?: string) => undefined) };
   const failed = vi.fn();
   let ready = (): void => undefined;
   const started = new Promise<void>((resolve) => {
@@ -28,7 +28,7 @@ describe('signals', () => {
     source.emit(signal);
     source.emit(signal);
     await run;
-    expect(daemon.stop).toHaveBeenCalledTimes(1);
+    expect(daemon.stop.mock.calls).toEqual([[signal]]);
   });
 
   it('SIGTERM before it is ready ends the start', async () => {

@@ -26,8 +26,14 @@ export async function runUntilStopped(
     reloadFirst = true;
   };
   let reloadFirst = false;
-  source.on('SIGTERM', () => stopping.abort());
-  source.on('SIGINT', () => stopping.abort());
+  let told: Signal = 'SIGTERM';
+  const stop = (by: Signal): void => {
+    if (signal.aborted) return;
+    told = by;
+    stopping.abort();
+  };
+  source.on('SIGTERM', () => stop('SIGTERM'));
+  source.on('SIGINT', () => stop('SIGINT'));
   source.on('SIGHUP', () => reload());
 
   let daemon: Pick<Daemon, 'reload' | 'stop'>;
@@ -40,5 +46,5 @@ export async function runUntilStopped(
   reload = () => void daemon.reload().catch(onReloadError);
   if (reloadFirst) reload();
   await stopped;
-  await daemon.stop();
+  await daemon.stop(told);
 }

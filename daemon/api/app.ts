@@ -53,9 +53,12 @@ export function createApp(parts: ApiParts): OpenAPIHono<Env> {
       throw new WeftError('WEFT_INVALID', { field, reason: issue?.message ?? 'is not valid' });
     },
   });
-  app.use(async (_, next) => {
+  app.use(async (c, next) => {
     await parts.ready;
     await next();
+    const { method, path } = c.req;
+    if (method !== 'GET' && c.res.ok)
+      parts.log.info({ method, path, pid: parts.callerOf(c.env) ?? undefined }, 'changed through the API');
   });
   app.use(
     bodyLimit({

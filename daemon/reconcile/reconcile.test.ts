@@ -113,6 +113,15 @@ describe('the store', () => {
 });
 
 describe('ports', () => {
+  it('are announced when their link had vanished and was made again', async () => {
+    const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    const followed = world.events.follow();
+    native.makeNamespace('/run/netns/one');
+    await world.reconciler.settle();
+    const told = (await followed.take(0)).filter(({ type }) => type === 'port-restored');
+    expect(told.map(({ object }) => object)).toEqual([`port ${port.id}`]);
+  });
+
   it('with IPv6 are refused below its MTU, before a link is made', async () => {
     world = build('networks: { blue: { mtu: 1279 }, red: { mtu: 1280 } }');
     const request = { netns: 'one', addresses: ['10.42.0.2/24', 'fd42::2/64'] };

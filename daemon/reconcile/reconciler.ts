@@ -12,7 +12,7 @@ import { type Catalog, portLabel } from '../state/catalog.js';
 import { markRemoved } from '../state/removal.js';
 import type { Store } from '../state/store.js';
 import type { EventBus } from '../telemetry/events.js';
-import { Carrier } from './carry_out.js';
+import { Carrier, type Failure } from './carry_out.js';
 import { desire, type Picture } from './desire.js';
 import { diagnose } from './diagnose.js';
 import { EngineEvents } from './engine_events.js';
@@ -49,6 +49,8 @@ export class Reconciler {
   private readonly engineEvents: EngineEvents;
   /** Ports whose process died in this round. */
   private readonly expired: { id: string; reason: string }[] = [];
+  /** Ports that had their link already while this daemon runs. */
+  private readonly linked = new Set<string>();
   private lastView: View | null = null;
   private timer: NodeJS.Timeout | null = null;
   private running: Promise<void> | null = null;
@@ -168,6 +170,7 @@ export class Reconciler {
     const steps = plan(picture.desired, before);
     const failures = this.carrier.run(steps, this.offloads());
     this.observer.forget(steps);
+    this.tellRestored(steps, failures);
     const actual = steps.length === 0 ? before : this.observer.observe();
     this.lastView = { picture, actual, failures };
     const unwritten = await this.record(this.lastView);
@@ -236,6 +239,22 @@ export class Reconciler {
     const { events, log } = this.parts;
     log.info({ port: port.id, reason }, 'port removed: its process ended');
     events.emit('port-removed', `port ${port.id}`, `${portLabel(port)} was removed: ${reason}`);
+  }
+
+  private tellRestored(steps: readonly Step[], failures: readonly Failure[]): void {
+    const { catalog, events, log } = this.parts;
+    const ports = new Map(catalog.ports().map((port) => [port.id, port]));
+    for (const id of this.linked) if (!ports.has(id)) this.linked.delete(id);
+    for (const step of steps) {
+      if (step.do !== 'create-tap' && step.do !== 'reattach-tap') continue;
+      const port = ports.get(step.port.id);
+      if (port === undefined || failures.some((failure) => failure.step === step)) continue;
+      if (step.do === 'create-tap' && this.linked.has(port.id)) {
+        log.info({ port: port.id }, 'a link that had vanished was made again');
+        events.emit('port-restored', `port ${port.id}`, `${portLabel(port)} had vanished and was made again`);
+      }
+      this.linked.add(port.id);
+    }
   }
 
   private offloads(): { tso: boolean; uso: boolean } {

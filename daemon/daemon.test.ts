@@ -18,6 +18,8 @@ interface Answer {
   status: number;
   /** Of a list that was cut. */
   more: string | string[] | undefined;
+  /** Of a path that knows other methods. */
+  allow: string | string[] | undefined;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
   body: any;
 }
@@ -70,7 +72,12 @@ describe('weftd on a fake kernel', () => {
     });
   }
 
-  async function call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
+  async function call(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    body?: unknown,
+    contentType: string | null = 'application/json',
+  ): Promise<Answer> {
     const client = new Client('http://localhost', { socketPath: options.socket });
     try {
       const text = body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body);
@@ -78,11 +85,12 @@ describe('weftd on a fake kernel', () => {
         method,
         path,
         body: text,
-        headers: { 'content-type': 'application/json' },
+        headers: contentType === null ? {} : { 'content-type': contentType },
       });
       const received = await answer.body.text();
       const more = answer.headers['weft-more'];
-      return { status: answer.statusCode, more, body: received === '' ? null : JSON.parse(received) };
+      const { allow } = answer.headers;
+      return { status: answer.statusCode, more, allow, body: received === '' ? null : JSON.parse(received) };
     } finally {
       await client.destroy();
     }
@@ -322,6 +330,20 @@ describe('weftd on a fake kernel', () => {
       ['weftd is stopping', 'SIGTERM', undefined],
       ['weftd has stopped', 'SIGTERM', undefined],
     ]);
+  });
+
+  it.each([null, 'text/plain'])('asks for a content type when it is %s', async (contentType) => {
+    await start();
+    const { status, body } = await call('POST', '/v1/networks', { name: 'red' }, contentType);
+    expect([status, body.code]).toEqual([415, 'WEFT_CONTENT_TYPE']);
+    expect(body.remedy).toContain('content-type: application/json');
+  });
+
+  it('tells which methods a path has', async () => {
+    await start();
+    const { status, allow, body } = await call('DELETE', '/v1/networks');
+    expect([status, allow, body.code]).toEqual([405, 'GET, POST', 'WEFT_NO_SUCH_METHOD']);
+    expect((await call('POST', '/v1/ports/web')).allow).toBe('GET, DELETE');
   });
 
   it('streams events as lines', async () => {

@@ -225,6 +225,18 @@ const table = {
     sentence: 'the API has no {method} {path}',
     remedy: 'GET /v1/openapi.json describes it; the CLI and the daemon may be of different versions.',
   },
+  WEFT_NO_SUCH_METHOD: {
+    http: 405,
+    exit: 1,
+    sentence: 'the API has no {method} {path}, only {allowed}',
+    remedy: 'GET /v1/openapi.json describes it.',
+  },
+  WEFT_CONTENT_TYPE: {
+    http: 415,
+    exit: 1,
+    sentence: 'the body is not declared as JSON',
+    remedy: 'Send "content-type: application/json".',
+  },
   WEFT_INTERNAL: {
     http: 500,
     exit: 1,

@@ -68,10 +68,14 @@ export function createApp(parts: ApiParts): OpenAPIHono<Env> {
       },
     }),
   );
-  app.notFound((c) =>
-    answer(c, new WeftError('WEFT_NO_SUCH_ROUTE', { method: c.req.method, path: c.req.path })),
-  );
-  app.onError((error, c) => answer(c, toWeftError(error, parts.log)));
+  app.notFound((c) => {
+    const { method, path } = c.req;
+    const allowed = methodsOf(app, path).join(', ');
+    if (allowed === '') return answer(c, new WeftError('WEFT_NO_SUCH_ROUTE', { method, path }));
+    c.header('allow', allowed);
+    return answer(c, new WeftError('WEFT_NO_SUCH_METHOD', { method, path, allowed }));
+  });
+  app.onError((error, c) => answer(c, toWeftError(error, c.req.header('content-type'), parts.log)));
 
   addHost(app, parts);
   addObjects(app, parts);
@@ -171,10 +175,18 @@ function answer(c: Context, error: WeftError): Response {
   return c.json(error.toBody(), error.http as 400);
 }
 
-function toWeftError(error: Error, log: Logger): WeftError {
+/** What a path can be asked with. */
+function methodsOf(app: OpenAPIHono<Env>, path: string): string[] {
+  return ['GET', 'POST', 'DELETE'].filter((method) =>
+    app.router.match(method, path)[0].some(([[, route]]) => route.method === method),
+  );
+}
+
+function toWeftError(error: Error, contentType: string | undefined, log: Logger): WeftError {
   if (error instanceof WeftError) return error;
   // hono throws these for a body that is no JSON or comes in another content type.
   const status = 'status' in error && typeof error.status === 'number' ? error.status : 500;
+  if (status < 500 && !contentType?.startsWith('application/json')) return new WeftError('WEFT_CONTENT_TYPE');
   if (status < 500) return new WeftError('WEFT_INVALID', { field: 'the request', reason: error.message });
   log.error({ err: error }, 'a request failed by a defect');
   return new WeftError('WEFT_INTERNAL', { reason: error.message });

@@ -9,8 +9,10 @@ function json<T extends z.ZodType>(description: string, of: T) {
 const failures = {
   400: json('The request is not valid', schema.ErrorSchema),
   404: json('There is no such object', schema.ErrorSchema),
+  405: json('The path has other methods', schema.ErrorSchema),
   409: json('It conflicts with another object', schema.ErrorSchema),
   413: json('The request is too large', schema.ErrorSchema),
+  415: json('The body is not declared as JSON', schema.ErrorSchema),
   500: json('The kernel refused, or weft has a defect', schema.ErrorSchema),
   503: json('The daemon is stopping', schema.ErrorSchema),
 };

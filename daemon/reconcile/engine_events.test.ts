@@ -27,12 +27,19 @@ describe('events of the engine', () => {
 
   const stranger = { type: 'stranger', address: '10.0.0.9' } as const;
 
+  it('tell of one stranger once', async () => {
+    const { native, queue } = build();
+    for (let i = 0; i < 9; i++) native.engine.raise(stranger);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(await queue.take(0)).toHaveLength(1);
+  });
+
   it('are taken at once when they are rare, and every 50 ms in a flood', async () => {
     const { native, take, queue } = build();
     native.engine.raise(stranger);
     expect(take).toHaveBeenCalledTimes(1);
     for (let i = 0; i < 100; i++) {
-      native.engine.raise(stranger);
+      native.engine.raise({ ...stranger, address: `10.0.1.${i}` });
       await vi.advanceTimersByTimeAsync(1);
     }
     expect(take.mock.calls.length).toBeLessThanOrEqual(3);

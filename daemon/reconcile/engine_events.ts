@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Datapath, DatapathEvent } from '../datapath/datapath.js';
 import type { EventBus } from '../telemetry/events.js';
 import { Pace } from './pace.js';
+import { Strangers } from './strangers.js';
 
 export interface EngineEventsParts {
   datapath: Datapath;
@@ -14,6 +15,7 @@ export interface EngineEventsParts {
 const period = 50;
 
 export class EngineEvents {
+  private readonly strangers = new Strangers();
   private readonly pace = new Pace(() => this.handleAll(), period);
 
   /** `repair` asks for a round soon. */
@@ -83,9 +85,14 @@ export class EngineEvents {
         events.emit(event.type, `peer ${event.peer}`, 'a datagram was larger than the path MTU');
         this.repair();
         break;
-      case 'stranger':
-        events.emit(event.type, `address ${event.address}`, 'a datagram came from a stranger');
+      case 'stranger': {
+        const count = this.strangers.count(event.address);
+        if (count === null) break;
+        const sentence =
+          count === 1 ? 'a datagram came from a stranger' : `a stranger was seen ${count} times more`;
+        events.emit(event.type, `address ${event.address}`, sentence);
         break;
+      }
       case 'events-lost':
         events.emit(event.type, 'events', `${event.count} events of the datapath were lost`);
         break;

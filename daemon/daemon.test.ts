@@ -1,4 +1,5 @@
 /** The daemon from the socket to the datapath, with a fake of the addon. */
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -344,6 +345,23 @@ describe('weftd on a fake kernel', () => {
     const { status, allow, body } = await call('DELETE', '/v1/networks');
     expect([status, allow, body.code]).toEqual([405, 'GET, POST', 'WEFT_NO_SUCH_METHOD']);
     expect((await call('POST', '/v1/ports/web')).allow).toBe('GET, DELETE');
+  });
+
+  it('refuses a socket path that is too long in words', async () => {
+    options.socket = join(dir, 'x'.repeat(100));
+    await expect(start()).rejects.toMatchObject({
+      code: 'WEFT_LISTEN',
+      message: expect.stringContaining('at most 107 bytes'),
+    });
+  });
+
+  it('points to its own help when it is called in a wrong way', () => {
+    const main = new URL('./main.ts', import.meta.url).pathname;
+    const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', main, '--nothing'], {
+      encoding: 'utf8',
+    });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^weftd: .*\(WEFT_USAGE\)\. See "weftd --help"\.\n$/);
   });
 
   it('streams events as lines', async () => {

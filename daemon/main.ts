@@ -74,7 +74,10 @@ function fail(error: unknown): void {
     error instanceof WeftError
       ? error
       : new WeftError('WEFT_INTERNAL', { reason: (error as Error).stack ?? String(error) });
-  process.stderr.write(`weftd: ${known.toText()}\n`, () => process.exit(known.exit));
+  // The table has the remedy of the CLI.
+  const text =
+    known.code === 'WEFT_USAGE' ? `${known.message} (${known.code}). See "weftd --help".` : known.toText();
+  process.stderr.write(`weftd: ${text}\n`, () => process.exit(known.exit));
 }
 
 main().catch(fail);

@@ -13,6 +13,8 @@ const group = 'weft';
 /** A client that does not finish its request in this time is cut off. */
 const requestTimeout = 30_000;
 const mostConnections = 256;
+/** sun_path has 108 bytes, the last of them zero; Node would cut what is longer. */
+const longestPath = 107;
 
 export class ApiServer {
   private server: Server | null = null;
@@ -24,6 +26,11 @@ export class ApiServer {
 
   /** Replaces a stale socket file. Throws WEFT_SOCKET_TAKEN when another weftd answers there, or WEFT_LISTEN. */
   async listen(): Promise<void> {
+    const bytes = Buffer.byteLength(this.path);
+    if (bytes > longestPath) {
+      const reason = `the path of a socket has at most ${longestPath} bytes, this one has ${bytes}`;
+      throw new WeftError('WEFT_LISTEN', { address: this.path, reason });
+    }
     const server = createAdaptorServer({ fetch: this.app.fetch }) as Server;
     server.requestTimeout = requestTimeout;
     server.maxConnections = mostConnections;

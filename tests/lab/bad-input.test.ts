@@ -35,13 +35,13 @@ describe('weftd that cannot start', () => {
     ['a wrong type', 'underlay:\n  port: many\n', ':2:', 'underlay.port'],
     ['one VNI twice', 'networks:\n  blue: { vni: 42 }\n  red: { vni: 42 }\n', ':3:', '42'],
     ['a name that is too long', `networks:\n  ${'n'.repeat(80)}: { vni: 42 }\n`, ':2:', 'networks'],
-    ['no YAML at all', 'networks: {\n', ':2:', 'WEFT_CONFIG'],
+    ['no YAML at all', 'networks: {\n', ':2:', 'weft.yaml'],
   ])('because of %s names file, line and key', async (_, config, line, key) => {
     host.configure(config);
     expectRefusal(await start(), 2, 'WEFT_CONFIG', host.configFile + line, key);
     await nothingWasMade();
     const check = await host.tryWeft(['config', 'check', host.configFile]);
-    expectRefusal(check, 2, 'WEFT_CONFIG', host.configFile + line, key);
+    expectRefusal(check, 2, host.configFile + line, key, 'mistake');
   });
 
   it('because its configuration is not there', async () => {

@@ -5,7 +5,7 @@
 // because mixed sizes would otherwise break every batch after a frame or two. Three rules keep it right:
 //   * A flow never has frames in two open batches. When its next frame belongs to another batch, the open one is sealed first;
 //     batches are sent in the order in which they were sealed.
-//   * A batch holds one VNI only, so that a receiver can refuse a burst whose datagrams disagree (see decapsulate.cc).
+//   * A batch holds one VNI only, so that what one send leads to needs no second look at the receiver (receive.cc).
 //   * A datagram shorter than the others ends its batch (the kernel's rule for UDP_SEGMENT).
 //
 // Nothing is copied: a batch is a list of pieces of the worker's buffers, which stay as they are until flush().

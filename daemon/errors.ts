@@ -144,6 +144,88 @@ const table = {
     sentence: '{mac} is declared at {where} already',
     remedy: 'Remove that entry first with "weft fdb rm {network} {mac}".',
   },
+  WEFT_IPAM_NO_SHARE: {
+    http: 409,
+    exit: 5,
+    sentence: 'this host has peers, but no share of the subnets to give addresses from',
+    remedy:
+      'Give each host its own in /etc/weft/weft.yaml, such as "ipam: { share: { of: 16, index: 3 } }" (of the same everywhere, index from 0 different on each host), and run "weft reload".',
+  },
+  WEFT_IPAM_EXHAUSTED: {
+    http: 409,
+    exit: 5,
+    sentence: 'no address is left in {range} of subnet {subnet}: {count} are in use on this host',
+    remedy:
+      'Remove containers, or use a larger subnet, --ip-range or ipam.share; "weft pool ls" shows what is in use.',
+  },
+  WEFT_IPAM_ADDRESS_TAKEN: {
+    http: 409,
+    exit: 5,
+    sentence: 'address {address} of subnet {subnet} is taken: it is {holder}',
+    remedy: 'Choose another --ip, or leave it away to be given a free one.',
+  },
+  WEFT_IPAM_ADDRESS_OUTSIDE: {
+    http: 400,
+    exit: 2,
+    sentence: 'address {address} cannot be used: {reason}',
+    remedy: 'Choose one between the first and the last address of the subnet {subnet}.',
+  },
+  WEFT_IPAM_POOL_INVALID: {
+    http: 400,
+    exit: 2,
+    sentence: 'the subnet {subnet} cannot be used: {reason}',
+    remedy: '{advice}',
+  },
+  WEFT_IPAM_POOL_NOT_FOUND: {
+    http: 404,
+    exit: 4,
+    sentence: 'there is no pool "{pool}"',
+    remedy: 'Remove the network and create it again; "weft pool ls" lists the pools.',
+  },
+  WEFT_IPAM_NO_DEFAULT_POOL: {
+    http: 409,
+    exit: 5,
+    sentence: 'all default subnets are in use or overlap a route of this host',
+    remedy: 'Name one, the same on every host: "docker network create --subnet 10.32.0.0/16 ...".',
+  },
+  WEFT_FOREIGN_POOL: {
+    http: 409,
+    exit: 5,
+    sentence: 'the subnet {subnet} comes from another IPAM driver, which gives the same addresses on every host',
+    remedy:
+      'Add "--ipam-driver weft"; or, when its addresses never overlap between hosts, "-o weft.allow-foreign-ipam=true".',
+  },
+  WEFT_DOCKER_OPTION: {
+    http: 400,
+    exit: 2,
+    sentence: 'option {option}: {reason}',
+    remedy: '{advice}',
+  },
+  WEFT_DOCKER_REQUEST: {
+    http: 400,
+    exit: 2,
+    sentence: 'the request {method} is not valid: {reason}',
+    remedy: 'A container engine sends these; its version and that of weft may not fit together.',
+  },
+  WEFT_ENGINE_NETWORK_NOT_FOUND: {
+    http: 404,
+    exit: 4,
+    sentence: 'weft does not know the Docker network {id}',
+    remedy:
+      'It was made before the state of weftd was lost. Remove it with "docker network rm" and create it again.',
+  },
+  WEFT_ENDPOINT_NOT_FOUND: {
+    http: 404,
+    exit: 4,
+    sentence: 'weft does not know the Docker endpoint {id}',
+    remedy: 'Start the container again: "docker restart".',
+  },
+  WEFT_STARTING: {
+    http: 503,
+    exit: 3,
+    sentence: 'weftd is starting',
+    remedy: 'Try again in a second; "weft status" and the log of weftd say what it waits for.',
+  },
   WEFT_NOT_OWNER: {
     http: 409,
     exit: 5,

@@ -33,6 +33,17 @@ export const NetworkSchema = z
     owner: OwnerSchema,
     ports: z.number().int(),
     fdb: z.object({ learned: z.number().int(), declared: z.number().int() }),
+    engines: z
+      .array(
+        z.object({
+          engine: z.literal('docker'),
+          id: z.string(),
+          name: z.string().nullable().openapi({ description: 'null while the engine has not told it' }),
+          subnets: z.array(z.string()),
+          internal: z.boolean(),
+        }),
+      )
+      .openapi({ description: 'Networks of container engines that are on this one' }),
   })
   .openapi('Network');
 
@@ -79,8 +90,55 @@ export const PortSchema = z
     state: z.enum(['up', 'down', 'waiting', 'failed']),
     reason: z.string().nullable().openapi({ description: 'Why the state is not up' }),
     counters: CountersSchema.nullable(),
+    spoof: z.enum(['allow', 'deny']).openapi({
+      description: 'deny: frames with a source MAC or address that is not its own are dropped',
+    }),
+    container: z.string().nullable().openapi({ description: 'Name of the container, where it is known' }),
   })
   .openapi('Port');
+
+/** A container of this host on one network: an endpoint of its engine. A container on two networks is there twice. */
+export const ContainerSchema = z
+  .object({
+    engine: z.literal('docker'),
+    id: z.string().nullable().openapi({ description: 'ID of the container; null while it is not known' }),
+    name: z.string().nullable(),
+    image: z.string().nullable(),
+    labels: z.record(z.string(), z.string()),
+    aliases: z.array(z.string()),
+    network: z.string().openapi({ description: 'The network of weft' }),
+    engineNetwork: z.object({ id: z.string(), name: z.string().nullable() }),
+    endpoint: z.string(),
+    addresses: z.array(z.string()),
+    mac: z.string(),
+    port: z.string(),
+    ifname: z.string().openapi({ description: 'As the link is called now, in the container once it is there' }),
+    state: z.enum(['up', 'down', 'waiting', 'failed']),
+    reason: z.string().nullable(),
+    counters: CountersSchema.nullable(),
+  })
+  .openapi('Container');
+
+/** A subnet that an engine has addresses from. */
+export const PoolSchema = z
+  .object({
+    id: z.string(),
+    scope: z.string().openapi({ description: 'Name of the network, or the subnet where none was named' }),
+    subnet: z.string(),
+    range: z.string().openapi({ description: 'FIRST-LAST: what this host gives from without being asked for' }),
+    size: z.string().openapi({ description: 'Addresses in the range, as a decimal number' }),
+    used: z.number().int().openapi({ description: 'Of the range' }),
+    leases: z.array(
+      z.object({
+        address: z.string(),
+        kind: z.enum(['endpoint', 'gateway', 'auxiliary']),
+        name: z.string().nullable(),
+        port: z.string().nullable(),
+        since: z.iso.datetime(),
+      }),
+    ),
+  })
+  .openapi('Pool');
 
 export const PortCreateSchema = z
   .strictObject({
@@ -197,6 +255,21 @@ export const StatusSchema = z
       sent: z.number(),
       droppedEgress: z.number(),
     }),
+    docker: z.object({
+      socket: z.string().nullable().openapi({ description: 'Where Docker finds the plugin; null when it is off' }),
+      state: z.enum(['off', 'listening', 'failed']),
+      reason: z.string().nullable(),
+      activated: z.iso.datetime().nullable().openapi({
+        description: 'When Docker asked for the plugin last; null when it has not since weftd was started',
+      }),
+      engine: z
+        .string()
+        .nullable()
+        .openapi({ description: 'Version of Docker; null while its API cannot be asked' }),
+      api: z.string().nullable().openapi({ description: 'Why the API cannot be asked; null when it can' }),
+      networks: z.number().int(),
+      endpoints: z.number().int(),
+    }),
     findings: z.array(FindingSchema),
   })
   .openapi('Status');
@@ -239,6 +312,8 @@ export type Finding = z.infer<typeof FindingSchema>;
 export type Network = z.infer<typeof NetworkSchema>;
 export type NetworkCreate = z.infer<typeof NetworkCreateSchema>;
 export type Port = z.infer<typeof PortSchema>;
+export type Container = z.infer<typeof ContainerSchema>;
+export type Pool = z.infer<typeof PoolSchema>;
 export type PortCreate = z.infer<typeof PortCreateSchema>;
 export type Peer = z.infer<typeof PeerSchema>;
 export type PeerCreate = z.infer<typeof PeerCreateSchema>;

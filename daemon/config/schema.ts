@@ -146,9 +146,15 @@ const ipam = mapping('ipam', {
     )
     .default(null)
     .meta({
-      description: 'Static mesh: the part of every subnet that this host gives addresses from. Not used yet.',
+      description: 'Static mesh: the part of every subnet that this host gives addresses from without being asked for one.',
     }),
 });
+
+const socketPath = text('expected the absolute path of a socket, or off', (value) =>
+  value === 'off' || /^\/[^\0]{1,106}$/.test(value)
+    ? { value }
+    : { problem: 'expected the absolute path of a socket of at most 107 bytes, or off' },
+);
 
 const network = mapping('a network', {
   vni: whole(1, helloVni - 1, 'a VNI')
@@ -182,9 +188,7 @@ const network = mapping('a network', {
   })
     .optional()
     .meta({ description: 'What differs from the section fdb of the host.' }),
-  ipam: ipam
-    .optional()
-    .meta({ description: 'What differs from the section ipam of the host. Not used yet.' }),
+  ipam: ipam.optional().meta({ description: 'What differs from the section ipam of the host.' }),
 });
 
 const listen = text('expected address:port, such as 127.0.0.1:9478, or off', (value) => {
@@ -263,6 +267,14 @@ export const ConfigSchema = mapping('the configuration', {
   })
     .prefault({})
     .meta({ description: 'Defaults of all networks.' }),
+  docker: mapping('docker', {
+    plugin: socketPath
+      .default('/run/docker/plugins/weft.sock')
+      .meta({ description: 'Socket of the network and IPAM plugin for Docker, or off.' }),
+    api: socketPath.default('/var/run/docker.sock').meta({
+      description: 'Socket of Docker, only to learn the names of containers and networks, or off.',
+    }),
+  }).prefault({}),
   workers: z
     .union([z.literal('auto'), z.literal(1)], {
       error: 'expected auto or 1: this version of weft has one worker',

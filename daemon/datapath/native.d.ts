@@ -69,6 +69,18 @@ export interface PortOptions {
   fds: number[];
   /** Frames never go from a split-horizon group to itself; 0 is no group. Peers are all in group 1. */
   group: number;
+  /**
+   * The only sources that frames from this port may have; others are dropped as `spoofed_mac` or `spoofed_address`. null: any. The
+   * addresses are numeric, without prefix. Always allowed besides: the IPv6 link-local address made from the MAC (RFC 4291,
+   * appendix A), and what a host sends before it has an address (0.0.0.0 in ARP probes and DHCP, :: in DAD).
+   */
+  guard: PortGuard | null;
+}
+
+export interface PortGuard {
+  /** `aa:bb:cc:dd:ee:ff` */
+  mac: string;
+  addresses: string[];
 }
 
 export interface PeerOptions {
@@ -101,6 +113,11 @@ export type EngineEvent =
   | { type: 'peer-offload-disabled'; peer: number; reason: string }
   | { type: 'peer-too-big'; peer: number }
   | { type: 'stranger'; address: string }
+  /**
+   * A frame of ARP or ND from `where` claims an address of a guarded port of this network for another MAC. At most one a second for
+   * each port.
+   */
+  | { type: 'address-conflict'; network: number; port: number; address: string; mac: string; where: Where }
   | { type: 'events-lost'; count: number };
 
 /** Wire frames: a super-frame counts its segments. */
@@ -186,6 +203,11 @@ export declare class Engine {
   addPort(options: PortOptions): number;
   /** `destroy` ends a persistent TAP with its descriptor, wherever its link is; else it stays for a later reattachment. */
   removePort(handle: number, destroy: boolean): void;
+  /**
+   * Sends a gratuitous ARP (RFC 5227) for each IPv4 and an unsolicited neighbour advertisement (RFC 4861, 7.2.6) for each IPv6
+   * address of a guarded port to the rest of its network, as if the port had sent them. Nothing happens when it has no guard.
+   */
+  announce(port: number): void;
   addPeer(options: PeerOptions): number;
   updatePeer(handle: number, options: PeerOptions): void;
   removePeer(handle: number): void;
@@ -226,6 +248,8 @@ export interface TapCreateOptions {
   uso: boolean;
   /** IFLA_GSO_MAX_SIZE for the link, bytes. */
   gsoMaxSize: number;
+  /** False leaves the link down: an engine moves it and brings it up, and our own namespace must never speak on it. */
+  up: boolean;
 }
 
 export interface TapResult {

@@ -59,8 +59,93 @@ export interface PortRecord {
   addresses: string[];
   attach: 'tap';
   owner: Owner;
+  /** `deny`: frames with a source MAC or address that is not the port's own are dropped. Absent: `allow`. */
+  spoof?: 'deny';
+  /** Only of ports that Docker made; `owner.ref` is then the ID of the endpoint. */
+  endpoint?: EndpointRecord;
   /** The port was removed, and is kept only until its link is gone too. */
   removing?: true;
+}
+
+/**
+ * Where the link of a Docker endpoint may be. weftd makes it in its own namespace; Docker moves it into the sandbox of the container
+ * after Join, and back after Leave. So the link is looked for in both.
+ */
+export interface EndpointRecord {
+  /** ID of Docker's network, the key of its {@link EngineNetworkRecord}. */
+  engineNetwork: string;
+  /** From Join to Leave. */
+  sandbox: Sandbox | null;
+  /** Boot in which the endpoint was made: none outlives it. */
+  bootId: string;
+  /** Milliseconds since the epoch: when it was made, joined, or left, whichever came last. */
+  since: number;
+}
+
+export interface Sandbox {
+  /** An nsfs file such as /var/run/docker/netns/7062d73ede71. It may not be there yet when Join comes. */
+  path: string;
+  /** Once it was seen there. */
+  cookie: string | null;
+}
+
+/** A network of a container engine, and the weft network that its endpoints are on. */
+export interface EngineNetworkRecord {
+  /** The engine's ID, 64 hex digits; the key. */
+  id: string;
+  engine: 'docker';
+  /** Name of the weft network. */
+  network: string;
+  pools: EnginePool[];
+  internal: boolean;
+}
+
+export interface EnginePool {
+  /** ID of a {@link PoolRecord}; null when another IPAM driver gives the addresses. */
+  id: string | null;
+  /** Canonical CIDR. */
+  subnet: string;
+  /** Bare addresses that are reserved on every host. */
+  gateway: string | null;
+  auxiliary: string[];
+}
+
+/** A subnet that an engine asked our IPAM for. */
+export interface PoolRecord {
+  /** The key; made of the other fields, stable for ever, because engines store it. */
+  id: string;
+  /** One address is given once in a scope: the name of a network, or the subnet in canonical form where none was named. */
+  scope: string;
+  /** Canonical CIDR. */
+  subnet: string;
+  /** Addresses are given from this part of the subnet only; a canonical CIDR. */
+  range: string | null;
+  /** RequestPool less ReleasePool. */
+  references: number;
+  /** An engine network of ours used it once; only such pools are collected. */
+  bound: boolean;
+  /** Milliseconds since the epoch of the last RequestPool. */
+  requestedAt: number;
+}
+
+/** An address that was given, or was until a while ago. */
+export interface LeaseRecord {
+  scope: string;
+  /** Canonical, without prefix. */
+  address: string;
+  /** Gateways and auxiliary addresses are reserved on every host, and end with their pool. */
+  kind: 'endpoint' | 'gateway' | 'auxiliary';
+  /** Name of the container, where the engine tells it. */
+  name: string | null;
+  /** The port that has it; null until one claims it. */
+  port: string | null;
+  state: 'active' | 'released';
+  /** Milliseconds since the epoch: when the state began. */
+  since: number;
+}
+
+export function leaseKey(lease: { scope: string; address: string }): string {
+  return `${lease.address} ${lease.scope}`;
 }
 
 export interface PeerRecord {

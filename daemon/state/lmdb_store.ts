@@ -16,7 +16,10 @@ import {
 } from './store.js';
 
 /** Grows when the shape of a record changes so that an older weftd would misread it. */
-const schemaVersion = 1;
+const schemaVersion = 2;
+
+/** Of whose records this version reads all; 1 had no ports of Docker. */
+const readable: readonly unknown[] = [1, schemaVersion];
 
 const removed: StoreProblem = {
   kind: 'removed',
@@ -38,11 +41,11 @@ export class LmdbStore implements Store {
         path: join(directory, 'state'),
         encoding: 'json',
         overlappingSync: false,
-        maxDbs: 8,
+        maxDbs: 32,
       });
       const meta = root.openDB<string | number, string>({ name: 'meta', encoding: 'json' });
       const version = meta.get('schema') ?? schemaVersion;
-      if (version !== schemaVersion) {
+      if (!readable.includes(version)) {
         await root.close();
         throw new Error(
           `it was written by another version of weft (schema ${version}, this one knows ${schemaVersion})`,

@@ -1,16 +1,35 @@
 /** Where desired state lives. What was answered with "yes" is on the disk before the answer leaves. */
-import type { EntryRecord, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
+import type {
+  EngineNetworkRecord,
+  EntryRecord,
+  LeaseRecord,
+  NetworkRecord,
+  PeerRecord,
+  PoolRecord,
+  PortRecord,
+} from '../model/objects.js';
 
 export interface Records {
   network: NetworkRecord;
   port: PortRecord;
   peer: PeerRecord;
   entry: EntryRecord;
+  'engine-network': EngineNetworkRecord;
+  pool: PoolRecord;
+  lease: LeaseRecord;
 }
 
 export type Kind = keyof Records;
 
-export const kinds: readonly Kind[] = ['network', 'port', 'peer', 'entry'];
+export const kinds: readonly Kind[] = [
+  'network',
+  'port',
+  'peer',
+  'entry',
+  'engine-network',
+  'pool',
+  'lease',
+];
 
 export interface Change {
   kind: Kind;

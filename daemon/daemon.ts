@@ -10,6 +10,8 @@ import { type Identity, Views } from './api/views.js';
 import { type LoadedConfig, loadConfig } from './config/load.js';
 import { Datapath } from './datapath/datapath.js';
 import type { Native } from './datapath/native.js';
+import { noNames } from './docker/names.js';
+import { noPlugin } from './docker/plugin_state.js';
 import { WeftError } from './errors.js';
 import { EntryIntent } from './intent/entries.js';
 import { Mutex } from './intent/mutex.js';
@@ -162,7 +164,15 @@ async function start(
     openApi = resolve;
   });
   const app = createApp({
-    views: new Views(catalog, reconciler, datapath, identity),
+    views: new Views({
+      catalog,
+      reconciler,
+      datapath,
+      identity,
+      ipam: { pools: () => [] },
+      names: noNames,
+      plugin: noPlugin,
+    }),
     catalog,
     networks: new NetworkIntent(intent),
     ports: new PortIntent(intent),

@@ -139,6 +139,9 @@ function addObjects(app: OpenAPIHono<Env>, parts: ApiParts): void {
     return c.body(null, 204);
   });
 
+  app.openapi(routes.listContainers, (c) => c.json(views.containers(), 200));
+  app.openapi(routes.listPools, (c) => c.json(views.pools(), 200));
+
   app.openapi(routes.listPeers, (c) => c.json(views.peers(), 200));
   app.openapi(routes.createPeer, async (c) =>
     c.json(views.peer(await parts.peers.add(c.req.valid('json'), owner)), 201),

@@ -103,6 +103,17 @@ export const deletePort = createRoute({
   responses: removed,
 });
 
+export const listContainers = read(
+  '/v1/containers',
+  'Containers of this host, one for each network that they are on',
+  z.array(schema.ContainerSchema),
+);
+export const listPools = read(
+  '/v1/pools',
+  'Subnets that container engines have addresses from, and who has which address',
+  z.array(schema.PoolSchema),
+);
+
 export const listPeers = read('/v1/peers', 'All peers', z.array(schema.PeerSchema));
 export const createPeer = createRoute({
   method: 'post',

@@ -112,7 +112,9 @@ export const ContainerSchema = z
     addresses: z.array(z.string()),
     mac: z.string(),
     port: z.string(),
-    ifname: z.string().openapi({ description: 'As the link is called now, in the container once it is there' }),
+    ifname: z
+      .string()
+      .openapi({ description: 'As the link is called now, in the container once it is there' }),
     state: z.enum(['up', 'down', 'waiting', 'failed']),
     reason: z.string().nullable(),
     counters: CountersSchema.nullable(),
@@ -125,7 +127,9 @@ export const PoolSchema = z
     id: z.string(),
     scope: z.string().openapi({ description: 'Name of the network, or the subnet where none was named' }),
     subnet: z.string(),
-    range: z.string().openapi({ description: 'FIRST-LAST: what this host gives from without being asked for' }),
+    range: z
+      .string()
+      .openapi({ description: 'FIRST-LAST: what this host gives from without being asked for' }),
     size: z.string().openapi({ description: 'Addresses in the range, as a decimal number' }),
     used: z.number().int().openapi({ description: 'Of the range' }),
     leases: z.array(
@@ -256,7 +260,10 @@ export const StatusSchema = z
       droppedEgress: z.number(),
     }),
     docker: z.object({
-      socket: z.string().nullable().openapi({ description: 'Where Docker finds the plugin; null when it is off' }),
+      socket: z
+        .string()
+        .nullable()
+        .openapi({ description: 'Where Docker finds the plugin; null when it is off' }),
       state: z.enum(['off', 'listening', 'failed']),
       reason: z.string().nullable(),
       activated: z.iso.datetime().nullable().openapi({

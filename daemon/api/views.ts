@@ -1,12 +1,15 @@
 /** The objects of the API, made of what is desired and what the last round of the reconciler saw. */
 import type { Datapath, NamedCounters, NamedEntry } from '../datapath/datapath.js';
-import type { Probe } from '../datapath/kernel.js';
+import type { Link, Probe } from '../datapath/kernel.js';
+import type { ContainerFacts, Names } from '../docker/names.js';
+import type { PluginWatch } from '../docker/plugin_state.js';
+import type { Ipam } from '../ipam/ipam.js';
 import type { EntryRecord, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
 import type { FindingCode } from '../reconcile/findings.js';
-import { linkOf } from '../reconcile/plan.js';
+import { type DesiredPort, linkOf } from '../reconcile/plan.js';
 import type { Reconciler } from '../reconcile/reconciler.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
-import type { Drop, FdbEntry, Network, Peer, Port, Status } from './schema.js';
+import type { Container, Drop, FdbEntry, Network, Peer, Pool, Port, Status } from './schema.js';
 
 /** Facts that do not change while the daemon runs. */
 export interface Identity {
@@ -18,26 +21,31 @@ export interface Identity {
   probe: Probe;
 }
 
+export interface ViewsParts {
+  catalog: Catalog;
+  reconciler: Pick<Reconciler, 'view' | 'findings' | 'portFailure'>;
+  datapath: Datapath;
+  identity: Identity;
+  ipam: Pick<Ipam, 'pools'>;
+  names: Names;
+  plugin: Pick<PluginWatch, 'state'>;
+}
+
 /** A peer from which nothing came for so long is shown as silent. */
 const silentAfter = 60;
 
 export class Views {
-  constructor(
-    private readonly catalog: Catalog,
-    private readonly reconciler: Pick<Reconciler, 'view' | 'findings' | 'portFailure'>,
-    private readonly datapath: Datapath,
-    private readonly identity: Identity,
-  ) {}
+  constructor(private readonly parts: ViewsParts) {}
 
   networks(): Network[] {
-    const counters = this.datapath.counters();
-    return this.catalog.networks().map((network) => this.network(network, counters));
+    const counters = this.parts.datapath.counters();
+    return this.parts.catalog.networks().map((network) => this.network(network, counters));
   }
 
-  network(network: NetworkRecord, counters = this.datapath.counters()): Network {
+  network(network: NetworkRecord, counters = this.parts.datapath.counters()): Network {
     const { name, vni, subnets, mtu, vlan, owner } = network;
     const fdb = counters.networks.get(name);
-    const effective = this.reconciler.view.picture.mtus.get(name) ?? 0;
+    const effective = this.parts.reconciler.view.picture.mtus.get(name) ?? 0;
     return {
       name,
       vni,
@@ -45,25 +53,29 @@ export class Views {
       mtu: { declared: mtu, effective },
       vlan,
       owner,
-      ports: this.catalog.ports().filter((port) => port.network === name).length,
+      ports: this.parts.catalog.ports().filter((port) => port.network === name).length,
       fdb: { learned: fdb?.learned ?? 0, declared: fdb?.declared ?? 0 },
+      engines: this.parts.catalog
+        .engineNetworks()
+        .filter((one) => one.network === name)
+        .map(({ engine, id, pools, internal }) => ({
+          engine,
+          id,
+          name: this.parts.names.networkName(id),
+          subnets: pools.map(({ subnet }) => subnet),
+          internal,
+        })),
     };
   }
 
   ports(): Port[] {
-    const counters = this.datapath.counters();
-    return this.catalog.ports().map((port) => this.port(port, counters));
+    const counters = this.parts.datapath.counters();
+    return this.parts.catalog.ports().map((port) => this.port(port, counters));
   }
 
-  port(port: PortRecord, counters = this.datapath.counters()): Port {
-    const { view } = this.reconciler;
+  port(port: PortRecord, counters = this.parts.datapath.counters()): Port {
     const { id, name, network, ifname, mac, addresses, attach, owner } = port;
-    const desired = view.picture.desired.ports.find((one) => one.id === id);
-    const place = view.actual.places.get(id);
-    const link =
-      desired !== undefined && place?.state === 'present'
-        ? linkOf(desired, view.actual.namespaces.get(place.cookie))
-        : undefined;
+    const { desired, link } = this.actual(id);
     return {
       id,
       name,
@@ -77,21 +89,60 @@ export class Views {
       owner,
       ...this.portState(port, link?.up ?? null),
       counters: withoutHandle(counters.ports.get(id)),
+      spoof: port.spoof ?? 'allow',
+      container: this.factsOf(port)?.name ?? null,
     };
   }
 
-  peers(counters = this.datapath.counters()): Peer[] {
-    const programmed = this.datapath.state().peers;
-    return this.catalog.peers().map((peer) => this.peer(peer, counters, programmed));
+  containers(): Container[] {
+    const counters = this.parts.datapath.counters();
+    return this.parts.catalog.ports().flatMap((port) => {
+      const { endpoint } = port;
+      if (endpoint === undefined) return [];
+      const { id, network, mac, addresses, owner } = port;
+      const { link } = this.actual(id);
+      const facts = this.factsOf(port);
+      return [
+        {
+          engine: 'docker' as const,
+          id: facts?.id ?? null,
+          name: facts?.name ?? null,
+          image: facts?.image ?? null,
+          labels: { ...facts?.labels },
+          aliases: [...(facts?.aliases ?? [])],
+          network,
+          engineNetwork: {
+            id: endpoint.engineNetwork,
+            name: this.parts.names.networkName(endpoint.engineNetwork),
+          },
+          endpoint: owner.ref,
+          addresses,
+          mac,
+          port: id,
+          ifname: link?.ifname ?? port.ifname,
+          ...this.portState(port, link?.up ?? null),
+          counters: withoutHandle(counters.ports.get(id)),
+        },
+      ];
+    });
+  }
+
+  pools(): Pool[] {
+    return this.parts.ipam.pools();
+  }
+
+  peers(counters = this.parts.datapath.counters()): Peer[] {
+    const programmed = this.parts.datapath.state().peers;
+    return this.parts.catalog.peers().map((peer) => this.peer(peer, counters, programmed));
   }
 
   peer(
     peer: PeerRecord,
-    counters = this.datapath.counters(),
-    inDatapath: ReadonlyMap<string, unknown> = this.datapath.state().peers,
+    counters = this.parts.datapath.counters(),
+    inDatapath: ReadonlyMap<string, unknown> = this.parts.datapath.state().peers,
   ): Peer {
     const { id, address, port, checksum, offload, owner } = peer;
-    const seen = this.reconciler.view.picture.peers.get(id);
+    const seen = this.parts.reconciler.view.picture.peers.get(id);
     const counted = counters.peers.get(id);
     const idle = counted?.idle ?? null;
     const programmed = inDatapath.has(id);
@@ -124,12 +175,12 @@ export class Views {
    * peer are shown too. Throws WEFT_NETWORK_NOT_FOUND.
    */
   fdb(network: string | null, limit: number): { entries: FdbEntry[]; more: boolean } {
-    const left = network !== null && this.catalog.entries().some((entry) => entry.network === network);
-    if (network !== null && !left) this.catalog.network(network);
+    const left = network !== null && this.parts.catalog.entries().some((entry) => entry.network === network);
+    if (network !== null && !left) this.parts.catalog.network(network);
     const labels = this.labels();
-    const live = this.datapath.fdb(network, limit + 1).map((entry) => view(entry, labels));
+    const live = this.parts.datapath.fdb(network, limit + 1).map((entry) => view(entry, labels));
     const shown = new Set(live.map((entry) => `${entry.mac} ${entry.network}`));
-    const waiting = this.catalog
+    const waiting = this.parts.catalog
       .entries()
       .filter(
         (entry) =>
@@ -145,8 +196,8 @@ export class Views {
   }
 
   drops(): Drop[] {
-    const { dropped } = this.datapath.counters();
-    return this.datapath.drops.map(({ name, stage, fault, sentence }, index) => ({
+    const { dropped } = this.parts.datapath.counters();
+    return this.parts.datapath.drops.map(({ name, stage, fault, sentence }, index) => ({
       reason: name,
       stage,
       fault,
@@ -156,12 +207,12 @@ export class Views {
   }
 
   status(): Status {
-    const { version, hostId, pid, startedAt, probe } = this.identity;
-    const counters = this.datapath.counters();
-    const { addresses, reason } = this.reconciler.view.picture.underlay;
-    const ports = this.catalog.ports().map((port) => this.port(port, counters));
+    const { version, hostId, pid, startedAt, probe } = this.parts.identity;
+    const counters = this.parts.datapath.counters();
+    const { addresses, reason } = this.parts.reconciler.view.picture.underlay;
+    const ports = this.parts.catalog.ports().map((port) => this.port(port, counters));
     const peers = this.peers(counters);
-    const { config, file } = this.catalog;
+    const { config, file } = this.parts.catalog;
     const trouble =
       this.findingOf('UNDERLAY_FAILED') ??
       reason ??
@@ -182,7 +233,7 @@ export class Views {
         reason: trouble,
       },
       offloads: this.offloads(),
-      networks: this.catalog.networks().length,
+      networks: this.parts.catalog.networks().length,
       ports: { total: ports.length, up: ports.filter(({ state }) => state === 'up').length },
       peers: { total: peers.length, active: peers.filter(({ state }) => state === 'active').length },
       fdb: fdbTotals(counters),
@@ -196,13 +247,45 @@ export class Views {
         sent: counters.sent,
         droppedEgress: sum(drops.filter(({ stage }) => stage === 'egress').map(({ count }) => count)),
       },
-      findings: this.reconciler.findings,
+      docker: this.docker(),
+      findings: this.parts.reconciler.findings,
     };
   }
 
+  private docker(): Status['docker'] {
+    const { catalog, names, plugin } = this.parts;
+    const { socket, state, reason, activated } = plugin.state();
+    return {
+      socket,
+      state,
+      reason,
+      activated: activated?.toISOString() ?? null,
+      engine: names.engineVersion(),
+      api: names.trouble(),
+      networks: catalog.engineNetworks().length,
+      endpoints: catalog.ports().filter(({ endpoint }) => endpoint !== undefined).length,
+    };
+  }
+
+  private factsOf({ endpoint, owner }: PortRecord): ContainerFacts | undefined {
+    return endpoint === undefined ? undefined : this.parts.names.containerOf(owner.ref);
+  }
+
+  /** What is wanted of the port, and its link as the last round saw it. */
+  private actual(id: string): { desired: DesiredPort | undefined; link: Link | undefined } {
+    const { view } = this.parts.reconciler;
+    const desired = view.picture.desired.ports.find((one) => one.id === id);
+    const place = view.actual.places.get(id);
+    const link =
+      desired !== undefined && place?.state === 'present'
+        ? linkOf(desired, view.actual.namespaces.get(place.cookie))
+        : undefined;
+    return { desired, link };
+  }
+
   private portState(port: PortRecord, linkUp: boolean | null): Pick<Port, 'state' | 'reason'> {
-    const { view } = this.reconciler;
-    const failure = this.reconciler.portFailure(port.id);
+    const { view } = this.parts.reconciler;
+    const failure = this.parts.reconciler.portFailure(port.id);
     if (failure !== null) return { state: 'failed', reason: `${failure.message} (${failure.code})` };
     if (!view.picture.desired.networks.has(port.network))
       return { state: 'failed', reason: `network "${port.network}" is gone` };
@@ -222,12 +305,12 @@ export class Views {
   }
 
   private findingOf(wanted: FindingCode): string | null {
-    return this.reconciler.findings.find(({ code }) => code === wanted)?.message ?? null;
+    return this.parts.reconciler.findings.find(({ code }) => code === wanted)?.message ?? null;
   }
 
   private offloads(): Status['offloads'] {
-    const { tso, uso, udp_gso, udp_gro } = this.catalog.config.underlay.offloads;
-    const { probe } = this.identity;
+    const { tso, uso, udp_gso, udp_gro } = this.parts.catalog.config.underlay.offloads;
+    const { probe } = this.parts.identity;
     const say = (configured: 'auto' | 'off', has: boolean, key: string): string =>
       configured === 'off' ? `off by underlay.offloads.${key}` : has ? 'on' : 'not in this kernel';
     return {
@@ -240,8 +323,8 @@ export class Views {
 
   private labels(): Map<string, string> {
     return new Map([
-      ...this.catalog.ports().map((port) => [port.id, port.name ?? portLabel(port)] as const),
-      ...this.catalog.peers().map((peer) => [peer.id, peer.address] as const),
+      ...this.parts.catalog.ports().map((port) => [port.id, port.name ?? portLabel(port)] as const),
+      ...this.parts.catalog.peers().map((peer) => [peer.id, peer.address] as const),
     ]);
   }
 }

@@ -6,6 +6,8 @@ import { parseConfig } from '../config/load.js';
 import { Datapath } from '../datapath/datapath.js';
 import { refuse } from '../datapath/fake_engine.js';
 import { FakeNative } from '../datapath/fake_native.js';
+import { noNames } from '../docker/names.js';
+import { noPlugin } from '../docker/plugin_state.js';
 import { EntryIntent } from '../intent/entries.js';
 import { Mutex } from '../intent/mutex.js';
 import { NetworkIntent } from '../intent/networks.js';
@@ -398,7 +400,15 @@ describe('peers', () => {
       startedAt: '',
       probe: native.probe(),
     };
-    const views = new Views(world.catalog, world.reconciler, world.datapath, identity);
+    const views = new Views({
+      catalog: world.catalog,
+      reconciler: world.reconciler,
+      datapath: world.datapath,
+      identity,
+      ipam: { pools: () => [] },
+      names: noNames,
+      plugin: noPlugin,
+    });
     const state = vi.spyOn(world.datapath, 'state');
     expect(views.peers().map((peer) => peer.state)).toEqual(['silent', 'silent', 'silent']);
     expect(views.status().peers.total).toBe(3);

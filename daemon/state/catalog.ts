@@ -6,6 +6,7 @@ import { WeftError } from '../errors.js';
 import { parsePeerAddress } from '../model/address.js';
 import { peerIdOf, vniOfName } from '../model/identity.js';
 import type {
+  EngineNetworkRecord,
   EntryRecord,
   FdbLimits,
   NetworkRecord,
@@ -82,6 +83,11 @@ export class Catalog {
   /** Ports that were removed, and of whose links something may be left. */
   removedPorts(): PortRecord[] {
     return this.store.list('port').filter(({ removing }) => removing === true);
+  }
+
+  /** Networks of container engines. */
+  engineNetworks(): EngineNetworkRecord[] {
+    return this.store.list('engine-network');
   }
 
   entries(): EntryRecord[] {

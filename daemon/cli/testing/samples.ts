@@ -23,6 +23,7 @@ export const blue: Network = {
   owner,
   ports: 2,
   fdb: { learned: 3, declared: 1 },
+  engines: [],
 };
 
 export const web: Port = {
@@ -39,6 +40,8 @@ export const web: Port = {
   state: 'up',
   reason: null,
   counters,
+  spoof: 'allow',
+  container: null,
 };
 
 export const host2: Peer = {
@@ -98,6 +101,16 @@ export const healthy: Status = {
     queued: 5,
     sent: 4,
     droppedEgress: 1,
+  },
+  docker: {
+    socket: '/run/docker/plugins/weft.sock',
+    state: 'listening',
+    reason: null,
+    activated: null,
+    engine: null,
+    api: 'there is no such socket',
+    networks: 0,
+    endpoints: 0,
   },
   findings: [],
 };

@@ -1,0 +1,36 @@
+/** What Docker's API tells about the endpoints of this host. It enriches what weft prints; nothing depends on it. */
+
+export interface ContainerFacts {
+  id: string;
+  name: string;
+  image: string;
+  labels: Readonly<Record<string, string>>;
+  /** On the network of the endpoint. */
+  aliases: readonly string[];
+}
+
+/** What is wrong at Docker's side, or will be. */
+export interface NameProblem {
+  kind: 'other-plugin' | 'spec-file' | 'engine-too-old';
+  /** A sentence without its full stop. */
+  message: string;
+}
+
+export interface Names {
+  containerOf(endpoint: string): ContainerFacts | undefined;
+  networkName(engineNetwork: string): string | null;
+  /** null while Docker cannot be asked. */
+  engineVersion(): string | null;
+  /** Why Docker cannot be asked; null when it can. */
+  trouble(): string | null;
+  problems(): readonly NameProblem[];
+}
+
+/** `docker.api: off`. */
+export const noNames: Names = {
+  containerOf: () => undefined,
+  networkName: () => null,
+  engineVersion: () => null,
+  trouble: () => 'off by docker.api',
+  problems: () => [],
+};

@@ -63,13 +63,17 @@ export class Host {
     return existsSync(this.#logFile) ? readFileSync(this.#logFile, 'utf8') : '';
   }
 
-  /** Writes the configuration file: an object becomes YAML, with the host's name and addresses where it says nothing of them. */
+  /**
+   * Writes the configuration file: an object becomes YAML, with the host's name and addresses where it says nothing of them, and without
+   * the Docker plugin: these hosts share the machine's /run, where only one weftd could serve it.
+   */
   configure(config: Record<string, unknown> | string): void {
     const complete =
       typeof config === 'string'
         ? config
         : stringify({
             host: { name: this.name },
+            docker: { plugin: 'off', api: 'off' },
             ...config,
             underlay: { addresses: [this.ipv4, this.ipv6], ...(config.underlay as object | undefined) },
           });

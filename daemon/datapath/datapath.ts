@@ -15,11 +15,12 @@ import type {
   PeerCounters,
   PeerOptions,
   PortCounters,
+  PortGuard,
   UnderlayOptions,
   Where,
 } from './native.js';
 
-export type { DropReason, NetworkOptions, PeerOptions, UnderlayOptions } from './native.js';
+export type { DropReason, NetworkOptions, PeerOptions, PortGuard, UnderlayOptions } from './native.js';
 
 export interface Target {
   kind: 'port' | 'peer';
@@ -62,6 +63,18 @@ export type DatapathEvent =
   | { type: 'peer-offload-disabled'; peer: string; reason: string }
   | { type: 'peer-too-big'; peer: string }
   | { type: 'stranger'; address: string }
+  /**
+   * A frame of ARP or ND claims an address of guarded port `port` for another MAC. It came from `where`; null is a host that is no
+   * peer.
+   */
+  | {
+      type: 'address-conflict';
+      network: string;
+      port: string;
+      address: string;
+      mac: string;
+      where: Target | null;
+    }
   | { type: 'events-lost'; count: number };
 
 export interface DatapathState {
@@ -87,6 +100,7 @@ export class Datapath {
   private readonly networks = new Handles<NetworkOptions>();
   private readonly peers = new Handles<PeerOptions>();
   private readonly ports = new Handles<PortPlace>();
+  private readonly guards = new Map<string, PortGuard>();
   private readonly entries = new Map<string, DeclaredEntry>();
 
   /** `merge`: what to join into super-frames on TAP writes. `onEvents` is called when {@link takeEvents} has something to give. */
@@ -151,19 +165,33 @@ export class Datapath {
     this.forgetEntries(({ where }) => where.kind === 'peer' && where.id === id);
   }
 
-  /** `open` gives the TAP's file descriptors. It is called only when the engine will take them, which it does also when it throws. */
-  addPort(id: string, place: PortPlace, open: () => number[]): void {
+  /**
+   * `open` gives the TAP's file descriptors. It is called only when the engine will take them, which it does also when it throws.
+   * `guard` stays as it is for the port's life: the only sources that its frames may have; null lets it send anything.
+   */
+  addPort(id: string, place: PortPlace, open: () => number[], guard: PortGuard | null = null): void {
     const network = this.networks.need(place.network);
-    this.ports.set(id, this.engine.addPort({ network, fds: open(), group: noGroup }), place);
+    this.ports.set(id, this.engine.addPort({ network, fds: open(), group: noGroup, guard }), place);
+    if (guard !== null) this.guards.set(id, guard);
   }
 
   portPlace(id: string): PortPlace | undefined {
     return this.ports.values.get(id);
   }
 
+  portGuard(id: string): PortGuard | null {
+    return this.guards.get(id) ?? null;
+  }
+
+  /** Tells the port's network where the addresses of its guard are. Nothing happens when it has none. */
+  announce(id: string): void {
+    this.engine.announce(this.ports.need(id));
+  }
+
   /** `destroy` ends the TAP too, wherever it is: the port will not return. */
   removePort(id: string, destroy: boolean): void {
     this.ports.remove(id, (handle) => this.engine.removePort(handle, destroy));
+    this.guards.delete(id);
     this.forgetEntries(({ where }) => where.kind === 'port' && where.id === id);
   }
 
@@ -228,6 +256,12 @@ export class Datapath {
         const peer = this.peers.name(event.peer);
         return peer === undefined ? null : { ...event, peer };
       }
+      case 'address-conflict': {
+        const network = this.networks.name(event.network);
+        const port = this.ports.name(event.port);
+        if (network === undefined || port === undefined) return null;
+        return { ...event, network, port, where: this.target(event.where) };
+      }
       default:
         return event;
     }
@@ -235,11 +269,14 @@ export class Datapath {
 
   private named(entry: Pick<FdbEntry, 'network' | 'mac' | 'where'>): DeclaredEntry | null {
     const network = this.networks.name(entry.network);
-    const kind = 'port' in entry.where ? 'port' : 'peer';
-    const id = 'port' in entry.where ? this.ports.name(entry.where.port) : this.peers.name(entry.where.peer);
-    return network === undefined || id === undefined
-      ? null
-      : { network, mac: entry.mac, where: { kind, id } };
+    const where = this.target(entry.where);
+    return network === undefined || where === null ? null : { network, mac: entry.mac, where };
+  }
+
+  private target(where: Where): Target | null {
+    const kind = 'port' in where ? 'port' : 'peer';
+    const id = 'port' in where ? this.ports.name(where.port) : this.peers.name(where.peer);
+    return id === undefined ? null : { kind, id };
   }
 
   private toWhere(target: Target): Where {

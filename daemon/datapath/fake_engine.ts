@@ -1,4 +1,5 @@
 /** An engine that forwards nothing but keeps the books, and complains where the real one would. For tests. */
+import { isIP } from 'node:net';
 import { noVni } from './datapath.js';
 import type {
   Counters,
@@ -92,6 +93,10 @@ export class FakeEngine implements Engine {
     this.calls.push('addPort');
     if (!this.networks.has(options.network)) for (const fd of options.fds) this.closeFd(fd, false);
     need(this.networks, options.network);
+    if (options.guard?.addresses.some((address) => isIP(address) === 0)) {
+      for (const fd of options.fds) this.closeFd(fd, false);
+      throw refuse('EINVAL', 'address');
+    }
     return this.add(this.ports, options);
   }
 
@@ -99,6 +104,10 @@ export class FakeEngine implements Engine {
     this.calls.push('removePort');
     this.closePort(handle, destroy);
     this.entries = this.entries.filter(({ where }) => !('port' in where) || where.port !== handle);
+  }
+
+  announce(handle: number): void {
+    this.calls.push(`announce ${need(this.ports, handle).guard?.mac ?? 'nothing'}`);
   }
 
   addPeer(options: PeerOptions): number {

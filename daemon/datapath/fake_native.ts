@@ -58,6 +58,8 @@ export class FakeNative implements Native {
     capNetAdmin: true,
     capSysAdmin: true,
   };
+  /** Also those that no path leads to. */
+  private readonly allNamespaces: FakeNamespace[] = [];
   private nextCookie = 1;
   private nextFd = 100;
   private nextIfindex = 1;
@@ -89,6 +91,7 @@ export class FakeNative implements Native {
 
   makeNamespace(...paths: string[]): FakeNamespace {
     const namespace = { cookie: String(this.nextCookie++), links: [] };
+    this.allNamespaces.push(namespace);
     for (const path of paths) this.namespaces.set(path, namespace);
     return namespace;
   }
@@ -106,6 +109,20 @@ export class FakeNative implements Native {
     return { ifindex: this.nextIfindex++, ifname, addresses, ...base };
   }
 
+  /**
+   * What an engine does with a link of ours: moves and renames it, which takes it down, its addresses and its queueing discipline away,
+   * and brings it up unless told otherwise.
+   */
+  moveLink(alias: string, to: FakeNamespace, ifname: string, up = true): Link {
+    const link = this.allNamespaces.flatMap(({ links }) => links).find((one) => one.alias === alias);
+    if (link === undefined) throw refuse('ENODEV', 'RTM_SETLINK');
+    if (to.links.some((one) => one !== link && one.ifname === ifname)) throw refuse('EEXIST', 'RTM_SETLINK');
+    this.detach(link);
+    Object.assign(link, { ifname, up, addresses: [], qdisc: up ? 'mq' : 'noop' });
+    to.links.push(link);
+    return link;
+  }
+
   probe(): Probe {
     return this.probed;
   }
@@ -120,10 +137,10 @@ export class FakeNative implements Native {
     this.failIfAsked('tapCreate');
     const { links } = this.find(options.netns);
     if (links.some(({ ifname }) => ifname === options.ifname)) throw refuse('EEXIST', 'RTM_NEWLINK');
-    const { mac, mtu, alias, addresses, ifname } = options;
-    const link = { ...this.makeLink(ifname, addresses), mac, mtu, alias, kind: 'tun', qdisc: 'noqueue' };
+    const { mac, mtu, alias, addresses, ifname, up } = options;
+    const link = { ...this.makeLink(ifname, addresses), mac, mtu, alias, up, kind: 'tun', qdisc: 'noqueue' };
     links.push(link);
-    return this.open(links, link, options);
+    return this.open(link, options);
   }
 
   tapReattach({ netns, ifname, alias, ...options }: Parameters<Native['tapReattach']>[0]): TapResult {
@@ -132,7 +149,7 @@ export class FakeNative implements Native {
     const link = links.find((one) => one.ifname === ifname);
     if (link === undefined) throw refuse('ENODEV', 'TUNSETIFF');
     if (link.alias !== alias) throw refuse('EPERM', 'TUNSETIFF');
-    return this.open(links, link, options);
+    return this.open(link, options);
   }
 
   links(netns: NetnsPath): Link[] {
@@ -156,6 +173,7 @@ export class FakeNative implements Native {
     if (change.mtu !== undefined) link.mtu = change.mtu;
     if (change.up !== undefined) link.up = change.up;
     if (change.mac !== undefined) link.mac = change.mac;
+    if (change.noqueue === true) link.qdisc = 'noqueue';
   }
 
   addressAdd(netns: NetnsPath, ifname: string, address: string): void {
@@ -202,14 +220,14 @@ export class FakeNative implements Native {
     return namespace;
   }
 
-  private open(
-    links: Link[],
-    link: Link,
-    { queues, tso, uso }: { queues: number; tso: boolean; uso: boolean },
-  ): TapResult {
-    const vanish = (): void => {
-      if (links.includes(link)) links.splice(links.indexOf(link), 1);
-    };
+  /** Takes the link out of the namespace where it is. */
+  private detach(link: Link): void {
+    const holder = this.allNamespaces.find(({ links }) => links.includes(link));
+    holder?.links.splice(holder.links.indexOf(link), 1);
+  }
+
+  private open(link: Link, { queues, tso, uso }: { queues: number; tso: boolean; uso: boolean }): TapResult {
+    const vanish = (): void => this.detach(link);
     const fds = Array.from({ length: queues }, () => this.nextFd++);
     for (const fd of fds) this.openFds.set(fd, vanish);
     return { fds, ifindex: link.ifindex, tso: tso && this.probed.tso, uso: uso && this.probed.uso };

@@ -330,10 +330,14 @@ export interface Native {
   links(netns: NetnsPath): Link[];
   /** Only when its alias starts with `aliasPrefix`. False when there is no such link. */
   linkDelete(netns: NetnsPath, ifname: string, aliasPrefix: string): boolean;
+  /**
+   * `noqueue` puts back the queueing discipline that a move to another namespace took away: the default one holds megabytes for each
+   * TAP, because it is made for every queue that the device might have.
+   */
   linkSet(
     netns: NetnsPath,
     ifname: string,
-    change: { mtu?: number; up?: boolean; mac?: string; gsoMaxSize?: number },
+    change: { mtu?: number; up?: boolean; mac?: string; gsoMaxSize?: number; noqueue?: boolean },
   ): void;
   addressAdd(netns: NetnsPath, ifname: string, address: string): void;
   addressRemove(netns: NetnsPath, ifname: string, address: string): void;

@@ -95,6 +95,7 @@ Napi::Value tap_create(const Napi::CallbackInfo& info) {
     wanted.tso = flag(options, "tso");
     wanted.uso = flag(options, "uso");
     wanted.gso_max_size = number(options, "gsoMaxSize");
+    wanted.up = !given(options, "up") || flag(options, "up");
     Tap tap = create_tap(wanted);
     return to_tap_result(env, tap);
   });
@@ -166,9 +167,12 @@ void link_set(const Napi::CallbackInfo& info) {
     if (given(wanted, "up")) change.up = flag(wanted, "up");
     if (given(wanted, "mac")) change.mac = text(wanted.Get("mac"));
     if (given(wanted, "gsoMaxSize")) change.gso_max_size = number(wanted, "gsoMaxSize");
+    const bool noqueue = given(wanted, "noqueue") && flag(wanted, "noqueue");
     in_netns(netns_path(info[0]), [&] {
       NetlinkSocket netlink;
-      change_link(netlink, require_link(netlink, ifname).ifindex, change);
+      const int ifindex = require_link(netlink, ifname).ifindex;
+      change_link(netlink, ifindex, change);
+      if (noqueue) set_noqueue(netlink, ifindex);
     });
   });
 }

@@ -35,9 +35,11 @@ int finish_link(const TapOptions& options) {
   if (link.alias != options.alias) throw SysError(EEXIST, "RTM_NEWLINK", options.ifname);
   set_noqueue(netlink, link.ifindex);
   for (const std::string& address : options.addresses) add_address(netlink, link.ifindex, address);
-  LinkChange up;
-  up.up = true;
-  change_link(netlink, link.ifindex, up);
+  if (options.up) {
+    LinkChange up;
+    up.up = true;
+    change_link(netlink, link.ifindex, up);
+  }
   return link.ifindex;
 }
 

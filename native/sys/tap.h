@@ -24,6 +24,8 @@ struct TapOptions {
   bool tso = true;
   bool uso = true;
   uint32_t gso_max_size = 65536;
+  // False leaves the link down: until whoever moves it on has brought it up, writes end with EIO and reads find nothing.
+  bool up = true;
 };
 
 struct TapReattachOptions {
@@ -42,7 +44,7 @@ struct Tap {
   bool uso = false;
 };
 
-// Makes a persistent multi-queue TAP with everything set and up. On any SysError nothing is left: until its last step the device
+// Makes a persistent multi-queue TAP with everything set. On any SysError nothing is left: until its last step the device
 // lives by its descriptors alone. EEXIST when the namespace has a link of that name.
 Tap create_tap(const TapOptions& options);
 

@@ -198,6 +198,67 @@ TEST_CASE("a TAP can be made in our own namespace") {
   CHECK_FALSE(find_link(netlink, "wsystest0"));
 }
 
+TEST_CASE("a TAP made down is silent until whoever took it to a namespace brings it up there") {
+  TapOptions options;
+  options.ifname = "wsystest0";
+  options.mac = "02:11:22:33:44:55";
+  options.mtu = 1430;
+  options.alias = kAlias;
+  options.gso_max_size = 61000;
+  options.up = false;
+  const Tap tap = create_tap(options);
+  const int queue = tap.queues[0].get();
+  NetlinkSocket netlink;
+  const Link made = require_link(netlink, "wsystest0");
+  CHECK_FALSE(made.up);
+  CHECK(made.mac == options.mac);
+  CHECK(made.mtu == 1430);
+  CHECK(made.alias == kAlias);
+  CHECK(made.qdisc == "noqueue");
+  CHECK(made.gso_max_size == 61000);
+  CHECK(made.addresses.empty());
+
+  // "Who has 10.42.0.2?" from a host behind the engine, with an empty virtio header.
+  uint8_t request[10 + 60] = {};
+  const uint8_t question[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 9, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1,
+                              2, 0, 0, 0, 0, 9, 10, 42, 0, 9, 0, 0, 0, 0, 0, 0, 10, 42, 0, 2};
+  std::copy(std::begin(question), std::end(question), request + 10);
+  CHECK(::write(queue, request, sizeof request) == -1);
+  CHECK(errno == EIO);  // what the engine counts as port_down
+  uint8_t frame[2048];
+  CHECK(::read(queue, frame, sizeof frame) == -1);
+  CHECK(errno == EAGAIN);
+
+  const Lab sandbox;
+  move_link(netlink, made.ifindex, Netns(sandbox.path()).fd(), "eth0");
+  in_netns(sandbox.path(), [] {
+    NetlinkSocket inside;
+    const int ifindex = require_link(inside, "eth0").ifindex;
+    add_address(inside, ifindex, "10.42.0.2/24");
+    LinkChange up;
+    up.up = true;
+    change_link(inside, ifindex, up);
+    CHECK(require_link(inside, "eth0").qdisc != "noqueue");  // the move lost it
+    set_noqueue(inside, ifindex);
+    CHECK(require_link(inside, "eth0").qdisc == "noqueue");
+  });
+  const auto moved = sandbox.link("eth0");
+  REQUIRE(moved);
+  CHECK(moved->alias == kAlias);
+  CHECK(moved->mtu == 1430);
+  CHECK(moved->gso_max_size == 61000);
+
+  // In by the write, out by the read: the guest's kernel answers. Its other frames (MLD, router solicitations) are passed over.
+  REQUIRE(::write(queue, request, sizeof request) == sizeof request);
+  for (bool answered = false; !answered;) {
+    const ssize_t size = ::read(queue, frame, sizeof frame);
+    if (size < 0) REQUIRE(wait_for(queue, POLLIN, 5000));
+    const uint8_t* arp = frame + 10 + 14;
+    answered = size >= 10 + 42 && frame[10 + 12] == 8 && frame[10 + 13] == 6 && arp[7] == 2;
+    if (answered) CHECK(std::equal(arp + 8, arp + 14, parse_mac("02:11:22:33:44:55").begin()));
+  }
+}
+
 TEST_CASE("a name that is taken gives EEXIST and leaves nothing behind") {
   const Lab lab;
   const Tap first = create_tap(options_for(lab));

@@ -70,7 +70,8 @@ const table = {
     http: 409,
     exit: 5,
     sentence: 'VNI {vni} belongs to network "{other}" already',
-    remedy: 'Give the network another VNI with --vni, the same one on every host.',
+    remedy:
+      'Give the network another VNI (--vni; with Docker, "-o weft.vni=N"), the same one on every host.',
   },
   WEFT_NETWORK_HAS_PORTS: {
     http: 409,

@@ -1,5 +1,13 @@
 /** Endpoints of container engines: each is a port whose link the engine moves into the container and back. */
-import type { PortRecord } from '../model/objects.js';
+import { WeftError } from '../errors.js';
+import { contains, formatCidr, isHostAddress, parseCidr, withoutPrefix } from '../model/address.js';
+import { mintPortId } from '../model/identity.js';
+import { isUnicastMac, mintMac, parseMac } from '../model/mac.js';
+import { type EngineNetworkRecord, type LeaseRecord, leaseKey, type PortRecord } from '../model/objects.js';
+import { portLabel } from '../state/catalog.js';
+import { leasesOf, markRemoved } from '../state/removal.js';
+import type { Transaction } from '../state/store.js';
+import { commit, commitRemoval } from './commit.js';
 import type { IntentParts } from './parts.js';
 
 export interface EndpointCreate {
@@ -19,30 +27,236 @@ export interface Joined {
   onLink: string[];
 }
 
+/** The null driver's pool: every address, and none to route to. */
+const everything = new Set(['0.0.0.0/0', '::/0']);
+const mostEndpoints = 4096;
+
 export class EndpointIntent {
-  constructor(private readonly parts: IntentParts) {}
+  constructor(
+    private readonly parts: IntentParts,
+    private readonly bootId: () => string,
+    private readonly now: () => number = Date.now,
+  ) {}
 
   /** Makes the port with its link. The same request again gives the same port. */
   create(request: EndpointCreate): Promise<PortRecord> {
-    return this.parts.mutex.run(() => Promise.reject(new Error(request.id)));
+    return this.parts.mutex.run(async () => {
+      const existing = this.find(request.id);
+      if (existing?.endpoint?.engineNetwork === request.engineNetwork) return existing;
+      const { catalog, store, events } = this.parts;
+      const engineNetwork = this.engineNetwork(request.engineNetwork);
+      const network = catalog.network(engineNetwork.network).name;
+      const addresses = request.addresses.map((text) => checkedAddress(text, engineNetwork));
+      const port: PortRecord = {
+        id: this.mintId(),
+        name: null,
+        network,
+        ifname: ifnameOf(request.id),
+        netns: null,
+        mac: checkedMac(request.mac),
+        addresses,
+        attach: 'tap',
+        owner: { kind: 'docker', ref: request.id },
+        spoof: 'deny',
+        endpoint: {
+          engineNetwork: request.engineNetwork,
+          sandbox: null,
+          bootId: this.bootId(),
+          since: this.now(),
+        },
+      };
+      const leases = this.leasesFor(port, engineNetwork);
+      const stale = this.superseded(port, leases);
+      const entries = catalog.entries();
+      const before = leases.map((lease) => store.get('lease', leaseKey(lease)));
+      await commit(this.parts, {
+        store: (tx) => {
+          for (const { id } of stale) markRemoved(tx, id, entries);
+          for (const lease of leases) tx.put('lease', leaseKey(lease), lease);
+          tx.put('port', port.id, port);
+        },
+        takeBack: (tx) => {
+          leases.forEach((lease, index) => {
+            const former = before[index];
+            if (former === undefined) tx.delete('lease', leaseKey(lease));
+            else tx.put('lease', leaseKey(lease), former);
+          });
+          markRemoved(tx, port.id, []);
+        },
+        needs: (step) => (step.do === 'create-tap' || step.do === 'reattach-tap') && step.port.id === port.id,
+      });
+      const where = `network "${network}" with ${addresses.map(withoutPrefix).join(' and ') || 'no address'}`;
+      events.emit('port-added', `port ${port.id}`, `${portLabel(port)} was added to ${where} for Docker`);
+      return port;
+    });
   }
 
   /** `sandbox` is the path of the container's namespace, which need not exist yet. */
   join(id: string, sandbox: string): Promise<Joined> {
-    return this.parts.mutex.run(() => Promise.reject(new Error(id + sandbox)));
+    return this.parts.mutex.run(async () => {
+      const port = this.need(id);
+      const engineNetwork = this.engineNetwork(port.endpoint?.engineNetwork ?? '');
+      const joined = await this.put(port, { path: sandbox, cookie: null });
+      this.parts.reconciler.expectArrival(joined);
+      const onLink = engineNetwork.pools
+        .map(({ subnet }) => subnet)
+        .filter((subnet) => !everything.has(subnet))
+        .filter((subnet) => !port.addresses.some((address) => contains(subnet, withoutPrefix(address))));
+      return { ifname: port.ifname, onLink };
+    });
   }
 
   /** The link is still in the sandbox and stays. It is no error when there is no such endpoint. */
   leave(id: string): Promise<void> {
-    return this.parts.mutex.run(() => Promise.reject(new Error(id)));
+    return this.parts.mutex.run(async () => {
+      const port = this.find(id);
+      if (port !== undefined) await this.put(port, null);
+    });
   }
 
   /** It is no error when there is no such endpoint. */
   remove(id: string): Promise<void> {
-    return this.parts.mutex.run(() => Promise.reject(new Error(id)));
+    return this.parts.mutex.run(async () => {
+      const port = this.find(id);
+      if (port === undefined) return;
+      const { catalog, events } = this.parts;
+      const now = this.now();
+      await commitRemoval(this.parts, (tx) => {
+        // The engine releases the address itself, next; should it not, nobody claims the lease any more.
+        for (const { key, lease } of leasesOf(tx, port))
+          tx.put('lease', key, { ...lease, port: null, since: now });
+        markRemoved(tx, port.id, catalog.entries());
+      });
+      events.emit(
+        'port-removed',
+        `port ${port.id}`,
+        `${portLabel(port)} was removed from network "${port.network}" by Docker`,
+      );
+    });
   }
 
   find(id: string): PortRecord | undefined {
     return this.parts.catalog.ports().find(({ owner }) => owner.kind === 'docker' && owner.ref === id);
   }
+
+  private need(id: string): PortRecord {
+    const port = this.find(id);
+    if (port === undefined) throw new WeftError('WEFT_ENDPOINT_NOT_FOUND', { id: shortId(id) });
+    return port;
+  }
+
+  private engineNetwork(id: string): EngineNetworkRecord {
+    const record = this.parts.store.get('engine-network', id);
+    if (record === undefined) throw new WeftError('WEFT_ENGINE_NETWORK_NOT_FOUND', { id: shortId(id) });
+    return record;
+  }
+
+  private async put(port: PortRecord, sandbox: { path: string; cookie: null } | null): Promise<PortRecord> {
+    const { endpoint } = port;
+    if (endpoint === undefined) throw new Error(`port ${port.id} is no endpoint`);
+    const changed = { ...port, endpoint: { ...endpoint, sandbox, since: this.now() } };
+    await this.parts.store.transaction((tx: Transaction) => {
+      const current = tx.get('port', port.id);
+      if (current === undefined || current.removing === true)
+        throw new WeftError('WEFT_ENDPOINT_NOT_FOUND', { id: shortId(port.owner.ref) });
+      tx.put('port', port.id, changed);
+    });
+    return changed;
+  }
+
+  /** The leases of the port's addresses as they will be; those of another IPAM driver have none. Throws when an address is taken. */
+  private leasesFor(port: PortRecord, { pools }: EngineNetworkRecord): LeaseRecord[] {
+    const { store } = this.parts;
+    return port.addresses.flatMap((cidr) => {
+      const address = withoutPrefix(cidr);
+      const pool = pools.find(({ id, subnet }) => id !== null && contains(subnet, address));
+      const record = pool?.id == null ? undefined : store.get('pool', pool.id);
+      if (record === undefined) return [];
+      const { scope } = record;
+      const known = store.get('lease', leaseKey({ scope, address }));
+      if (known !== undefined && known.kind !== 'endpoint') {
+        const holder = known.kind === 'gateway' ? 'the gateway' : 'an auxiliary address';
+        throw new WeftError('WEFT_IPAM_ADDRESS_TAKEN', { address, subnet: record.subnet, holder });
+      }
+      const name = known?.name ?? null;
+      return [{ scope, address, kind: 'endpoint', name, port: port.id, state: 'active', since: this.now() }];
+    });
+  }
+
+  /**
+   * Ports that Docker forgot to remove: it has released their address, and given it to this one. Throws when the port's MAC or
+   * address belongs to a port that is in use.
+   */
+  private superseded(port: PortRecord, leases: readonly LeaseRecord[]): PortRecord[] {
+    const { catalog, store } = this.parts;
+    const others = catalog.ports().filter(({ network }) => network === port.network);
+    if (catalog.ports().length >= mostEndpoints)
+      throw new WeftError('WEFT_INVALID', {
+        field: 'endpoint',
+        reason: `${mostEndpoints} ports is the limit`,
+      });
+    return others.filter((other) => {
+      const shared = other.addresses
+        .map(withoutPrefix)
+        .find((address) => port.addresses.some((one) => withoutPrefix(one) === address));
+      const sameMac = other.mac === port.mac;
+      if (shared === undefined && !sameMac) return false;
+      const lost =
+        other.endpoint !== undefined &&
+        shared !== undefined &&
+        leases.some(
+          (lease) => lease.address === shared && store.get('lease', leaseKey(lease))?.port !== other.id,
+        );
+      if (lost) return true;
+      const label = portLabel(other);
+      if (shared === undefined)
+        throw new WeftError('WEFT_MAC_IN_USE', { mac: port.mac, port: label, network: port.network });
+      throw new WeftError('WEFT_ADDRESS_IN_USE', { address: shared, port: label, network: port.network });
+    });
+  }
+
+  private mintId(): string {
+    for (;;) {
+      const id = mintPortId();
+      if (this.parts.store.get('port', id) === undefined) return id;
+    }
+  }
+}
+
+/** Derived from the endpoint, so that a request that is repeated means the same link; 15 bytes. */
+export function ifnameOf(endpoint: string): string {
+  return `weft${endpoint.slice(0, 11)}`;
+}
+
+export function shortId(id: string): string {
+  return id.slice(0, 12);
+}
+
+function checkedAddress(text: string, { pools }: EngineNetworkRecord): string {
+  const cidr = parseCidr(text);
+  if (cidr === null || !isHostAddress(cidr.address))
+    throw new WeftError('WEFT_INVALID', {
+      field: 'address',
+      reason: `${text}: expected an address with its prefix`,
+    });
+  if (!pools.some(({ subnet }) => contains(subnet, cidr.address))) {
+    const subnet = pools.map((pool) => pool.subnet).join(' or ');
+    throw new WeftError('WEFT_IPAM_ADDRESS_OUTSIDE', {
+      address: cidr.address,
+      reason: 'it is in no subnet of the network',
+      subnet,
+    });
+  }
+  return formatCidr(cidr);
+}
+
+function checkedMac(text: string | null): string {
+  if (text === null) return mintMac();
+  const mac = parseMac(text);
+  if (mac === null || !isUnicastMac(mac))
+    throw new WeftError('WEFT_INVALID', {
+      field: 'MAC',
+      reason: `${text}: expected a unicast MAC such as 02:00:00:00:00:01`,
+    });
+  return mac;
 }

@@ -6,6 +6,7 @@ import { helloVni, vniOfName } from '../model/identity.js';
 import { maxMtu, minMtu } from '../model/mtu.js';
 import { networkNameProblem } from '../model/names.js';
 import { entryKey, type NetworkRecord, type Owner } from '../model/objects.js';
+import type { Catalog } from '../state/catalog.js';
 import { markRemoved } from '../state/removal.js';
 import { commit, commitRemoval } from './commit.js';
 import { checkOwner } from './ownership.js';
@@ -18,11 +19,7 @@ export class NetworkIntent {
     const record = toRecord(request, owner);
     return this.parts.mutex.run(async () => {
       const { catalog, events } = this.parts;
-      for (const other of [...catalog.networks(), ...catalog.shadowed().map(({ network }) => network)]) {
-        if (other.name === record.name) throw new WeftError('WEFT_NETWORK_EXISTS', { name: record.name });
-        if (other.vni === record.vni)
-          throw new WeftError('WEFT_VNI_IN_USE', { vni: record.vni, other: other.name });
-      }
+      checkNetworkFree(record, catalog);
       await commit(this.parts, {
         store: (tx) => tx.put('network', record.name, record),
         takeBack: (tx) => tx.delete('network', record.name),
@@ -57,6 +54,14 @@ export class NetworkIntent {
       });
       events.emit('network-removed', `network ${name}`, `network "${name}" was removed`);
     });
+  }
+}
+
+/** Throws WEFT_NETWORK_EXISTS or WEFT_VNI_IN_USE. */
+export function checkNetworkFree({ name, vni }: NetworkRecord, catalog: Catalog): void {
+  for (const other of [...catalog.networks(), ...catalog.shadowed().map(({ network }) => network)]) {
+    if (other.name === name) throw new WeftError('WEFT_NETWORK_EXISTS', { name });
+    if (other.vni === vni) throw new WeftError('WEFT_VNI_IN_USE', { vni, other: other.name });
   }
 }
 

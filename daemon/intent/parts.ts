@@ -9,7 +9,7 @@ import type { Mutex } from './mutex.js';
 export interface IntentParts {
   store: Store;
   catalog: Catalog;
-  reconciler: Pick<Reconciler, 'settle' | 'failureOf' | 'stopping'>;
+  reconciler: Pick<Reconciler, 'settle' | 'failureOf' | 'stopping' | 'expectArrival'>;
   namespaces: Namespaces;
   events: EventBus;
   mutex: Mutex;

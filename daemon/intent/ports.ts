@@ -1,7 +1,7 @@
 /** Adding and removing ports. A port is durable before its link is made, and gone again when the link cannot be made. */
 import type { PortCreate } from '../api/schema.js';
 import { WeftError } from '../errors.js';
-import { formatCidr, isHostAddress, parseCidr } from '../model/address.js';
+import { formatCidr, isHostAddress, parseCidr, withoutPrefix } from '../model/address.js';
 import { mintPortId } from '../model/identity.js';
 import { isUnicastMac, mintMac, parseMac } from '../model/mac.js';
 import { ifnameProblem, portNameProblem } from '../model/names.js';
@@ -74,12 +74,11 @@ export class PortIntent {
       if (network !== port.network) continue;
       if (other.mac === port.mac)
         throw new WeftError('WEFT_MAC_IN_USE', { mac: port.mac, port: label, network });
-      const bare = (address: string) => address.slice(0, address.indexOf('/'));
       const taken = port.addresses.find((address) =>
-        other.addresses.some((one) => bare(one) === bare(address)),
+        other.addresses.some((one) => withoutPrefix(one) === withoutPrefix(address)),
       );
       if (taken !== undefined)
-        throw new WeftError('WEFT_ADDRESS_IN_USE', { address: bare(taken), port: label, network });
+        throw new WeftError('WEFT_ADDRESS_IN_USE', { address: withoutPrefix(taken), port: label, network });
     }
   }
 }

@@ -40,6 +40,12 @@ export function formatCidr({ address, prefix }: Cidr): string {
   return `${address}/${prefix}`;
 }
 
+/** The address of `address/prefix`. */
+export function withoutPrefix(cidr: string): string {
+  const slash = cidr.indexOf('/');
+  return slash < 0 ? cidr : cidr.slice(0, slash);
+}
+
 /** The same prefix with the host bits cleared. */
 export function networkOf({ address, prefix }: Cidr): Cidr {
   const bytes = ipaddr.parse(address).toByteArray();

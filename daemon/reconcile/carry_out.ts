@@ -90,16 +90,22 @@ export class Carrier {
   }
 
   private createTap(port: DesiredPort, netns: NetnsPath, cookie: string, offloads: TapOffloads): void {
-    const { ifname, mac, mtu, addresses, alias } = port;
+    const { ifname, mac, mtu, addresses, alias, roams } = port;
     checkMtu(port);
-    const options = { netns, ifname, mac, mtu, addresses, alias, queues, gsoMaxSize, ...offloads };
+    const up = !roams;
+    const options = { netns, ifname, mac, mtu, addresses, alias, queues, gsoMaxSize, up, ...offloads };
     let made = false;
     try {
-      this.datapath.addPort(port.id, { network: port.network, cookie, netns, pins: false }, () => {
-        const { fds } = this.kernel.tapCreate(options);
-        made = true;
-        return fds;
-      });
+      this.datapath.addPort(
+        port.id,
+        { network: port.network, cookie, netns, pins: false },
+        () => {
+          const { fds } = this.kernel.tapCreate(options);
+          made = true;
+          return fds;
+        },
+        port.guard,
+      );
     } catch (error) {
       if (made) this.kernel.linkDelete(netns, ifname, alias);
       throw error;
@@ -118,6 +124,7 @@ export class Carrier {
       port.id,
       { network: port.network, cookie, netns, pins: netns !== null },
       () => this.kernel.tapReattach(options).fds,
+      port.guard,
     );
     this.kernel.linkSet(netns, ifname, { mtu: port.mtu, gsoMaxSize });
   }

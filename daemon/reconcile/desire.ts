@@ -1,7 +1,7 @@
 /** From objects to what the datapath should hold: addresses resolved, MTUs computed. Pure; what was observed comes in as values. */
 import type { Config } from '../config/schema.js';
 import type { NetworkOptions, PeerOptions, UnderlayOptions } from '../datapath/datapath.js';
-import { contains, familyOf } from '../model/address.js';
+import { contains, familyOf, withoutPrefix } from '../model/address.js';
 import { linkAlias, linkAliasPrefix } from '../model/identity.js';
 import { fittingMtu } from '../model/mtu.js';
 import type { EntryRecord, FdbLimits, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
@@ -80,10 +80,17 @@ export function desire(intent: Intent, around: Surroundings): Picture {
         ]),
       ),
       peers: new Map(programmed.map(({ peer, address }) => [peer.id, peerOptions(peer, address)])),
-      ports: intent.ports.map(({ id, network, ifname, mac, addresses }) => {
-        const alias = linkAlias(intent.hostId, id);
-        return { id, network, ifname, mac, addresses, mtu: mtus.get(network) ?? fitting, alias };
-      }),
+      ports: intent.ports.map((port) => ({
+        id: port.id,
+        network: port.network,
+        ifname: port.ifname,
+        mac: port.mac,
+        addresses: port.endpoint === undefined ? port.addresses : [],
+        mtu: mtus.get(port.network) ?? fitting,
+        alias: linkAlias(intent.hostId, port.id),
+        roams: port.endpoint !== undefined,
+        guard: port.spoof === 'deny' ? { mac: port.mac, addresses: port.addresses.map(withoutPrefix) } : null,
+      })),
       entries: intent.entries.map(({ network, mac, where }) => ({ network, mac, where })),
       aliasPrefix: linkAliasPrefix(intent.hostId),
     },

@@ -3,6 +3,7 @@ import type { NamedCounters } from '../datapath/datapath.js';
 import type { PeerRecord } from '../model/objects.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
 import type { Failure } from './carry_out.js';
+import type { Conflict } from './conflicts.js';
 import { type FindingCode, type FindingDraft, finding } from './findings.js';
 import { linkOf, type Step } from './plan.js';
 import type { View } from './view.js';
@@ -23,6 +24,10 @@ export function diagnose(
         const sentence = `the links around ${portLabel(port)} cannot be listed`;
         return [finding('NETNS_UNREADABLE', object, sentence)];
       }
+      if (place?.state === 'gone' && port.endpoint !== undefined)
+        return view.actual.ports.has(port.id)
+          ? []
+          : [finding('PORT_LINK_LOST', object, `${portLabel(port)} is not in the datapath: ${place.reason}`)];
       if (place?.state === 'gone')
         return [finding('NETNS_GONE', object, `${portLabel(port)} waits: ${place.reason}`)];
       const desired = view.picture.desired.ports.find(({ id }) => id === port.id);
@@ -30,7 +35,10 @@ export function diagnose(
       const link = desired === undefined ? undefined : linkOf(desired, namespace);
       if (link === undefined || !view.actual.ports.has(port.id)) return [];
       return [
-        ...(link.up ? [] : [finding('PORT_DOWN', object, `the link ${portLabel(port)} is down`)]),
+        // At home, the engine has not brought it up yet.
+        ...(link.up || (port.endpoint !== undefined && namespace?.path === null)
+          ? []
+          : [finding('PORT_DOWN', object, `the link ${portLabel(port)} is down`)]),
         ...(link.mac === port.mac
           ? []
           : [
@@ -42,6 +50,7 @@ export function diagnose(
             ]),
       ];
     }),
+    ...view.conflicts.flatMap((conflict) => conflictFinding(conflict, catalog)),
     ...catalog.peers().flatMap(({ id, address }) => {
       const reason = counters.peers.get(id)?.offloadDisabled ?? null;
       return reason === null
@@ -49,6 +58,26 @@ export function diagnose(
         : [finding('PEER_OFFLOAD_DISABLED', `peer ${address}`, `UDP_SEGMENT is not used: ${reason}`)];
     }),
   ];
+}
+
+function conflictFinding(
+  { port: id, address, mac, where }: Conflict,
+  catalog: Pick<Catalog, 'ports' | 'peers'>,
+): FindingDraft[] {
+  const port = catalog.ports().find((one) => one.id === id);
+  if (port === undefined) return [];
+  const there = where === null ? 'behind a stranger' : placeName(where, catalog);
+  const sentence = `${address} of network "${port.network}" is ${portLabel(port)} with MAC ${port.mac} here, and MAC ${mac} ${there} claims it too`;
+  return [finding('ADDRESS_CONFLICT', `port ${id}`, sentence)];
+}
+
+function placeName(
+  { kind, id }: { kind: 'port' | 'peer'; id: string },
+  catalog: Pick<Catalog, 'ports' | 'peers'>,
+): string {
+  if (kind === 'peer') return `behind peer ${catalog.peers().find((one) => one.id === id)?.address ?? id}`;
+  const port = catalog.ports().find((one) => one.id === id);
+  return `at port ${port === undefined ? id : portLabel(port)}`;
 }
 
 function failureFinding({ step, error, gap }: Failure, peers: readonly PeerRecord[]): FindingDraft {

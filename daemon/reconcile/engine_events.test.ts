@@ -20,7 +20,7 @@ describe('events of the engine', () => {
     const take = vi.spyOn(native.engine, 'takeEvents');
     const repair = vi.fn();
     const parts = { datapath, events: new EventBus(), log: pino({ level: 'silent' }) };
-    const engineEvents: EngineEvents = new EngineEvents(parts, repair, vi.fn());
+    const engineEvents: EngineEvents = new EngineEvents(parts, repair, vi.fn(), () => true);
     const queue = parts.events.follow();
     return { native, take, repair, engineEvents, queue };
   }

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { Datapath, DatapathEvent } from '../datapath/datapath.js';
 import type { EventBus } from '../telemetry/events.js';
+import type { Conflict } from './conflicts.js';
 import { Pace } from './pace.js';
 import { Strangers } from './strangers.js';
 
@@ -24,6 +25,8 @@ export class EngineEvents {
     private readonly repair: () => void,
     /** The links in this namespace are not what they were. */
     private readonly lookAgain: (cookie: string) => void,
+    /** True when the conflict is new. */
+    private readonly conflict: (conflict: Conflict) => boolean,
   ) {}
 
   /** The engine has events. */
@@ -85,6 +88,17 @@ export class EngineEvents {
         events.emit(event.type, `peer ${event.peer}`, 'a datagram was larger than the path MTU');
         this.repair();
         break;
+      case 'address-conflict': {
+        const { port, address, mac, where } = event;
+        if (!this.conflict({ port, address, mac, where })) break;
+        events.emit(
+          event.type,
+          `port ${port}`,
+          `${mac} at ${where === null ? 'a stranger' : `${where.kind} ${where.id}`} claims its address ${address}`,
+        );
+        this.repair();
+        break;
+      }
       case 'stranger': {
         const count = this.strangers.count(event.address);
         if (count === null) break;

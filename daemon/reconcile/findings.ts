@@ -80,6 +80,15 @@ const kinds = {
     remedy:
       'Something in the namespace changed it (systemd-udevd and NetworkManager do); weft forwards by the new one.',
   },
+  ADDRESS_CONFLICT: {
+    severity: 'error',
+    remedy:
+      'Two machines of one network have one address: stop one of the two, or give it another address. Shares (ipam.share) that overlap, and --ip outside of the share, lead to it.',
+  },
+  PORT_LINK_LOST: {
+    severity: 'error',
+    remedy: 'Something in the container deleted its interface: restart the container.',
+  },
   ADDRESS_OUTSIDE: {
     severity: 'info',
     remedy: 'Check the prefix: other machines of the network may not find this address.',

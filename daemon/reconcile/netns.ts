@@ -73,6 +73,26 @@ export class Namespaces {
     }
   }
 
+  /** What a path leads to that an engine named; `path` is one that opens it from here. */
+  find(
+    given: string,
+  ):
+    | { state: 'present'; path: string; cookie: string }
+    | { state: 'absent' }
+    | { state: 'unsure'; reason: string } {
+    // An absolute link of another root would be followed in ours.
+    const direct = given.replace(/^\/var\/run\//, '/run/');
+    for (const path of this.lastingPaths(direct)) {
+      try {
+        return { state: 'present', path, cookie: this.cookieAt(path) };
+      } catch (error) {
+        if (isPassing(error))
+          return { state: 'unsure', reason: `${given} cannot be looked at (${errnoOf(error)})` };
+      }
+    }
+    return { state: 'absent' };
+  }
+
   /**
    * The way through a caller ends with it, but the namespace may be in reach of our own by now: a new mount namespace shows what was
    * mounted before it was made. Within one boot the cookie proves that it is the same one.

@@ -1,10 +1,12 @@
 /** Sees what is: the datapath, the namespaces of all known ports, and the links in them. */
 import type { Datapath } from '../datapath/datapath.js';
 import type { Kernel, Link, NetnsPath } from '../datapath/kernel.js';
-import { linkAliasPrefix } from '../model/identity.js';
+import { linkAlias, linkAliasPrefix } from '../model/identity.js';
 import type { Catalog } from '../state/catalog.js';
+import { lodge, type SandboxSight } from './lodging.js';
 import type { Namespaces } from './netns.js';
 import type { Actual, Namespace, Place, Step } from './plan.js';
+import type { Proc } from './proc.js';
 
 export interface ObserverParts {
   hostId: string;
@@ -12,6 +14,7 @@ export interface ObserverParts {
   datapath: Datapath;
   kernel: Kernel;
   namespaces: Namespaces;
+  proc: Pick<Proc, 'bootId'>;
 }
 
 /**
@@ -29,6 +32,7 @@ export class Observer {
   constructor(
     private readonly parts: ObserverParts,
     private readonly now: () => number = () => performance.now(),
+    private readonly clock: () => number = Date.now,
   ) {
     this.aliasPrefix = linkAliasPrefix(parts.hostId);
   }
@@ -37,7 +41,13 @@ export class Observer {
     const { catalog, datapath, namespaces } = this.parts;
     const state = datapath.state();
     const places = new Map<string, Place>();
-    for (const port of [...catalog.ports(), ...catalog.removedPorts()]) {
+    const sandboxes = new Map<string, SandboxSight | null>();
+    const ports = [...catalog.ports(), ...catalog.removedPorts()];
+    for (const port of ports) {
+      if (port.endpoint !== undefined) {
+        sandboxes.set(port.id, this.sight(port.endpoint.sandbox?.path ?? null));
+        continue;
+      }
       const place = namespaces.locate(port.netns);
       places.set(port.id, place);
       if (place.state === 'present') this.known.set(place.cookie, place.path);
@@ -45,7 +55,47 @@ export class Observer {
     this.known.set(namespaces.ownCookie, null);
     for (const { cookie, netns } of state.ports.values())
       if (!this.known.has(cookie)) this.known.set(cookie, netns);
-    return { ...state, places, namespaces: this.scan(places) };
+    const inUse = new Set<string>();
+    for (const place of places.values()) if (place.state === 'present') inUse.add(place.cookie);
+    for (const sandbox of sandboxes.values()) if (sandbox?.state === 'present') inUse.add(sandbox.cookie);
+    const found = this.scan(inUse);
+    const holders = this.holders(found);
+    for (const port of ports) {
+      const sandbox = sandboxes.get(port.id);
+      if (port.endpoint === undefined || sandbox === undefined) continue;
+      const attached = state.ports.get(port.id);
+      const sight = {
+        link: holders.get(linkAlias(this.parts.hostId, port.id)) ?? null,
+        sandbox,
+        home: found.has(namespaces.ownCookie) ? namespaces.ownCookie : null,
+        attached: attached !== undefined,
+        pins: attached?.pins ?? false,
+        bootId: this.parts.proc.bootId(),
+        now: this.clock(),
+      };
+      places.set(port.id, lodge(port.endpoint, sight));
+    }
+    return { ...state, places, namespaces: found };
+  }
+
+  /** Where the links of ours were seen, by alias. While one moves, an older list may still show it at home. */
+  private holders(found: ReadonlyMap<string, Namespace>): Map<string, { path: NetnsPath; cookie: string }> {
+    const holders = new Map<string, { path: NetnsPath; cookie: string }>();
+    for (const [cookie, { path, links }] of found) {
+      for (const { alias } of links) {
+        if (alias === null || !alias.startsWith(this.aliasPrefix)) continue;
+        if (path !== null || !holders.has(alias)) holders.set(alias, { path, cookie });
+      }
+    }
+    return holders;
+  }
+
+  private sight(path: string | null): SandboxSight | null {
+    if (path === null) return null;
+    const sight = this.parts.namespaces.find(path);
+    if (sight.state !== 'present') return sight;
+    this.known.set(sight.cookie, sight.path);
+    return { state: 'present', cookie: sight.cookie };
   }
 
   /** What the steps changed is looked at again, however fresh it is. */
@@ -58,10 +108,7 @@ export class Observer {
     this.links.delete(cookie);
   }
 
-  private scan(places: ReadonlyMap<string, Place>): Map<string, Namespace> {
-    const inUse = new Set(
-      [...places.values()].flatMap((place) => (place.state === 'present' ? [place.cookie] : [])),
-    );
+  private scan(inUse: ReadonlySet<string>): Map<string, Namespace> {
     const found = new Map<string, Namespace>();
     for (const [cookie, path] of this.known) {
       const links = this.linksOf(path, cookie);

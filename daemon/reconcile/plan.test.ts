@@ -25,7 +25,7 @@ const peer = (address: string): PeerOptions => ({ address, port: 4789, zeroCheck
 
 function port(id: string, changes: Partial<DesiredPort> = {}): DesiredPort {
   const base = { network: 'blue', ifname: 'eth0', mac: '02:00:00:00:00:01', addresses: [], mtu: 1450 };
-  return { id, ...base, alias: `${prefix}${id}`, ...changes };
+  return { id, ...base, alias: `${prefix}${id}`, roams: false, guard: null, ...changes };
 }
 
 function desired(changes: Partial<Desired> = {}): Desired {

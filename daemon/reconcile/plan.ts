@@ -8,6 +8,7 @@ import type {
   DeclaredEntry,
   NetworkOptions,
   PeerOptions,
+  PortGuard,
   UnderlayOptions,
 } from '../datapath/datapath.js';
 import type { Link, NetnsPath } from '../datapath/kernel.js';
@@ -20,6 +21,9 @@ export interface DesiredPort {
   addresses: string[];
   mtu: number;
   alias: string;
+  /** An engine moves its link, brings it up and gives it its addresses; weftd makes it, and follows it wherever it goes. */
+  roams: boolean;
+  guard: PortGuard | null;
 }
 
 export interface Desired {
@@ -141,7 +145,9 @@ function planPort(port: DesiredPort, desired: Desired, actual: Actual): Step[] {
 
   const namespace = actual.namespaces.get(place.cookie);
   const link = linkOf(port, namespace);
-  const inPlace = attached?.cookie === place.cookie && attached.network === port.network;
+  const inPlace =
+    attached?.network === port.network &&
+    (attached.cookie === place.cookie || (port.roams && link !== undefined));
   // Its links could not be listed: that is no proof that the port's is gone.
   if (inPlace && namespace === undefined) return [];
   if (inPlace && link !== undefined) {

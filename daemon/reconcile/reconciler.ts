@@ -9,10 +9,12 @@ import type { Kernel } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
 import type { PortRecord } from '../model/objects.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
-import { markRemoved } from '../state/removal.js';
+import { markRemoved, releaseLeases } from '../state/removal.js';
 import type { Store } from '../state/store.js';
 import type { EventBus } from '../telemetry/events.js';
+import { Arrivals } from './arrivals.js';
 import { Carrier, type Failure } from './carry_out.js';
+import { Conflicts } from './conflicts.js';
 import { desire, type Picture } from './desire.js';
 import { diagnose } from './diagnose.js';
 import { EngineEvents } from './engine_events.js';
@@ -20,7 +22,7 @@ import { type FindingDraft, FindingList, finding } from './findings.js';
 import { withoutLeftovers } from './leftovers.js';
 import type { Namespaces } from './netns.js';
 import { Observer } from './observer.js';
-import { type Actual, plan, type Step } from './plan.js';
+import { type Actual, linkOf, plan, type Step } from './plan.js';
 import type { Proc } from './proc.js';
 import type { PeerResolver } from './resolver.js';
 import { SurroundingsObserver } from './surroundings.js';
@@ -47,6 +49,8 @@ export class Reconciler {
   private readonly observer: Observer;
   private readonly surroundings: SurroundingsObserver;
   private readonly engineEvents: EngineEvents;
+  private readonly arrivals: Arrivals;
+  private readonly conflicts = new Conflicts();
   /** Ports whose process died in this round. */
   private readonly expired: { id: string; reason: string }[] = [];
   /** Ports that had their link already while this daemon runs. */
@@ -67,7 +71,9 @@ export class Reconciler {
       parts,
       () => this.trigger(),
       (cookie) => this.observer.lookAgain(cookie),
+      (conflict) => this.conflicts.add(conflict),
     );
+    this.arrivals = new Arrivals({ ...parts, hostId: parts.store.hostId });
     this.surroundings = new SurroundingsObserver(parts.kernel, parts.resolver);
   }
 
@@ -119,9 +125,15 @@ export class Reconciler {
     this.stopped = true;
     if (this.timer !== null) clearInterval(this.timer);
     this.engineEvents.stop();
+    this.arrivals.stop();
     // Who asked for the round has its error.
     await this.next?.catch(() => undefined);
     await this.running?.catch(() => undefined);
+  }
+
+  /** An engine is about to move the link of this port into its sandbox. */
+  expectArrival(port: PortRecord): void {
+    if (!this.stopped) this.arrivals.expect(port);
   }
 
   /** Asks for a round soon. */
@@ -172,7 +184,9 @@ export class Reconciler {
     this.observer.forget(steps);
     this.tellRestored(steps, failures);
     const actual = steps.length === 0 ? before : this.observer.observe();
-    this.lastView = { picture, actual, failures };
+    const conflicts = this.conflicts.current(new Set(actual.ports.keys()));
+    this.lastView = { picture, actual, failures, conflicts };
+    this.arrivals.saw(this.endpointsUp(this.lastView));
     const unwritten = await this.record(this.lastView);
     const found = diagnose(this.lastView, this.parts.catalog, this.parts.datapath.counters());
     this.publish([...this.checkFile(), ...found, ...unwritten, ...(await this.checkStore())]);
@@ -211,10 +225,11 @@ export class Reconciler {
   private async record(view: View): Promise<FindingDraft[]> {
     const { store, catalog, proc } = this.parts;
     const moved = movedPorts(catalog.ports(), view.actual);
+    const entered = enteredSandboxes(catalog.ports(), view.actual);
     const expired = this.expired.splice(0);
     const ended = catalog.ports().filter(({ id }) => expired.some((one) => one.id === id));
     const over = withoutLeftovers([...catalog.removedPorts(), ...ended], view.actual, store.hostId);
-    if (moved.length === 0 && ended.length === 0 && over.length === 0) return [];
+    if ([moved, entered, ended, over].every(({ length }) => length === 0)) return [];
     const entries = catalog.entries();
     try {
       const bootId = proc.bootId();
@@ -224,7 +239,15 @@ export class Reconciler {
           const port = tx.get('port', id);
           if (port?.netns) tx.put('port', id, { ...port, netns: { ...port.netns, cookie, bootId } });
         }
-        for (const { id } of ended) markRemoved(tx, id, entries);
+        for (const { id, path, cookie } of entered) {
+          const port = tx.get('port', id);
+          if (port?.endpoint?.sandbox?.path !== path) continue;
+          tx.put('port', id, { ...port, endpoint: { ...port.endpoint, sandbox: { path, cookie } } });
+        }
+        for (const port of ended) {
+          releaseLeases(tx, port, this.now());
+          markRemoved(tx, port.id, entries);
+        }
         for (const { id } of over) tx.delete('port', id);
       });
     } catch (error) {
@@ -237,7 +260,7 @@ export class Reconciler {
 
   private announceEnd(port: PortRecord, reason: string): void {
     const { events, log } = this.parts;
-    log.info({ port: port.id, reason }, 'port removed: its process ended');
+    log.info({ port: port.id, reason }, 'port removed: what it was made for is gone');
     events.emit('port-removed', `port ${port.id}`, `${portLabel(port)} was removed: ${reason}`);
   }
 
@@ -255,6 +278,22 @@ export class Reconciler {
       }
       this.linked.add(port.id);
     }
+  }
+
+  /** Of the attached endpoints, whether their link is up in a sandbox. */
+  private endpointsUp({ actual, picture }: View): Map<string, boolean> {
+    const roaming = picture.desired.ports.filter(({ id, roams }) => roams && actual.ports.has(id));
+    return new Map(
+      roaming.map((port) => {
+        const place = actual.places.get(port.id);
+        const away = place?.state === 'present' && place.path !== null;
+        return [port.id, away && linkOf(port, actual.namespaces.get(place.cookie))?.up === true];
+      }),
+    );
+  }
+
+  private now(): number {
+    return (this.parts.now ?? (() => new Date()))().getTime();
   }
 
   private offloads(): { tso: boolean; uso: boolean } {
@@ -282,5 +321,18 @@ function movedPorts(ports: readonly PortRecord[], actual: Actual): { id: string;
     const place = actual.places.get(id);
     const differs = netns !== null && place?.state === 'present' && place.cookie !== netns.cookie;
     return differs ? [{ id, cookie: place.cookie }] : [];
+  });
+}
+
+/** Endpoints whose sandbox was seen for the first time: from here on its absence means that the container is gone. */
+function enteredSandboxes(
+  ports: readonly PortRecord[],
+  actual: Actual,
+): { id: string; path: string; cookie: string }[] {
+  return ports.flatMap(({ id, endpoint }) => {
+    const place = actual.places.get(id);
+    if (!endpoint?.sandbox || place?.state !== 'present' || place.path === null) return [];
+    const { path, cookie } = endpoint.sandbox;
+    return cookie === place.cookie ? [] : [{ id, path, cookie: place.cookie }];
   });
 }

@@ -1,5 +1,6 @@
 /** What a round of the reconciler saw and could not do: what findings are made from. */
 import type { Failure } from './carry_out.js';
+import type { Conflict } from './conflicts.js';
 import type { Picture } from './desire.js';
 import type { Actual } from './plan.js';
 
@@ -7,4 +8,5 @@ export interface View {
   picture: Picture;
   actual: Actual;
   failures: readonly Failure[];
+  conflicts: readonly Conflict[];
 }

@@ -63,7 +63,7 @@ export class Reconciler {
 
   constructor(private readonly parts: ReconcilerParts) {
     this.list = new FindingList(parts.now ?? (() => new Date()));
-    this.observer = new Observer({ ...parts, hostId: parts.store.hostId });
+    this.observer = new Observer({ ...parts, hostId: parts.store.hostId }, undefined, () => this.now());
     this.carrier = new Carrier(parts.datapath, parts.kernel, (id, reason) =>
       this.expired.push({ id, reason }),
     );

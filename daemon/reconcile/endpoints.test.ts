@@ -1,0 +1,337 @@
+/** Endpoints of Docker in a fake world: their links move, and Docker dies at every moment. */
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { parseConfig } from '../config/load.js';
+import { Datapath } from '../datapath/datapath.js';
+import { FakeNative } from '../datapath/fake_native.js';
+import { EndpointIntent } from '../intent/endpoints.js';
+import { type EngineNetworkCreate, EngineNetworkIntent } from '../intent/engine_networks.js';
+import { Mutex } from '../intent/mutex.js';
+import type { IntentParts } from '../intent/parts.js';
+import { linkAlias } from '../model/identity.js';
+import { leaseKey, type PoolRecord } from '../model/objects.js';
+import { Catalog } from '../state/catalog.js';
+import { MemoryStore } from '../state/memory_store.js';
+import { EventBus } from '../telemetry/events.js';
+import { Namespaces } from './netns.js';
+import { Reconciler } from './reconciler.js';
+import { PeerResolver } from './resolver.js';
+
+const endpointId = 'e1'.repeat(32);
+const sandbox = '/var/run/docker/netns/abc';
+const subnet = '10.32.0.0/16';
+const pool: PoolRecord = {
+  id: 'pool-1',
+  scope: subnet,
+  subnet,
+  range: null,
+  references: 1,
+  bound: false,
+  requestedAt: Date.now(),
+};
+const engineNetwork: EngineNetworkCreate = {
+  id: 'd1'.repeat(32),
+  network: null,
+  vni: null,
+  mtu: null,
+  internal: false,
+  foreignIpam: false,
+  pools: [{ subnet, gateway: '10.32.0.1', auxiliary: [], ours: true }],
+};
+const request = {
+  id: endpointId,
+  engineNetwork: engineNetwork.id,
+  addresses: ['10.32.0.2/16'],
+  mac: null,
+};
+
+let native: FakeNative;
+let bootId: string;
+let clock: number;
+let world: ReturnType<typeof build>;
+
+function build(store = new MemoryStore()) {
+  const proc = { bootId: () => bootId, startTime: () => null };
+  const catalog = new Catalog(store, parseConfig('networks: { blue: { vni: 42, mtu: 1400 } }', 'f.yaml'));
+  const datapath: Datapath = new Datapath(native, { mergeTcp: true, mergeUdp: false }, () =>
+    reconciler.handleEvents(),
+  );
+  const namespaces = new Namespaces(native, proc);
+  const resolver = new PeerResolver(
+    () => Promise.reject(new Error('no names')),
+    () => undefined,
+  );
+  const events = new EventBus();
+  const log = pino({ level: 'silent' });
+  const base = { store, catalog, datapath, kernel: native, namespaces, proc, resolver, events, log };
+  const reconciler: Reconciler = new Reconciler({ ...base, now: () => new Date(clock) });
+  const parts: IntentParts = { store, catalog, reconciler, namespaces, events, mutex: new Mutex() };
+  native.locks.clear();
+  return {
+    store,
+    catalog,
+    datapath,
+    reconciler,
+    networks: new EngineNetworkIntent(parts, () => clock),
+    endpoints: new EndpointIntent(
+      parts,
+      () => bootId,
+      () => clock,
+    ),
+  };
+}
+
+/** As a weftd that is started again, which looks at all links anew. */
+async function restart(): Promise<void> {
+  await world.reconciler.stop();
+  world.datapath.stop();
+  world = build(world.store);
+  await world.reconciler.settle();
+}
+
+async function createNetwork(changes: Partial<EngineNetworkCreate> = {}) {
+  await world.store.put('pool', pool.id, { ...pool, requestedAt: clock });
+  return await world.networks.create({ ...engineNetwork, ...changes });
+}
+
+async function lease(address: string, port: string | null = null): Promise<void> {
+  const record = {
+    scope: subnet,
+    address,
+    kind: 'endpoint',
+    name: null,
+    port,
+    state: 'active',
+    since: clock,
+  } as const;
+  await world.store.put('lease', leaseKey(record), record);
+}
+
+const leaseOf = (address: string) => world.store.get('lease', leaseKey({ scope: subnet, address }));
+const ports = () => world.catalog.ports().map(({ owner }) => owner.ref);
+const linksAt = (path: string | null) => native.links(path).filter(({ alias }) => alias?.startsWith('weft:'));
+
+async function running() {
+  await createNetwork();
+  await lease('10.32.0.2');
+  const port = await world.endpoints.create(request);
+  const { ifname } = await world.endpoints.join(endpointId, sandbox);
+  const place = native.makeNamespace('/run/docker/netns/abc');
+  const alias = linkAlias(world.store.hostId, port.id);
+  native.moveLink(alias, place, 'eth0');
+  await world.reconciler.settle();
+  return { port, ifname, place, alias };
+}
+
+beforeEach(() => {
+  native = new FakeNative();
+  bootId = 'boot-1';
+  clock = Date.now();
+  world = build();
+});
+
+afterEach(async () => {
+  await world.reconciler.stop();
+});
+
+describe('an endpoint', () => {
+  it('has a link at home that is down, carries no address, and guards its sources', async () => {
+    await createNetwork();
+    await lease('10.32.0.2');
+    const create = vi.spyOn(native, 'tapCreate');
+    const port = await world.endpoints.create(request);
+    expect(
+      create.mock.calls.map(([{ netns, ifname, up, addresses }]) => ({ netns, ifname, up, addresses })),
+    ).toEqual([{ netns: null, ifname: 'wefte1e1e1e1e1e', up: false, addresses: [] }]);
+    expect([...native.engine.ports.values()].map(({ guard }) => guard)).toEqual([
+      { mac: port.mac, addresses: ['10.32.0.2'] },
+    ]);
+    expect(leaseOf('10.32.0.2')).toMatchObject({ port: port.id, state: 'active' });
+    expect(world.reconciler.findings).toEqual([]);
+  });
+
+  it('is the same when its request comes again', async () => {
+    await createNetwork();
+    const first = await world.endpoints.create(request);
+    expect(await world.endpoints.create(request)).toEqual(first);
+    expect(linksAt(null)).toHaveLength(1);
+  });
+
+  it('stays in the datapath while Docker moves its link, and is announced when it is up', async () => {
+    const announce = vi.spyOn(world.datapath, 'announce');
+    const { port } = await running();
+    const created = native.engine;
+    expect(created.ports.size).toBe(1);
+    expect(announce).toHaveBeenCalledWith(port.id);
+    expect(world.store.get('port', port.id)?.endpoint?.sandbox).toEqual({
+      path: sandbox,
+      cookie: expect.any(String),
+    });
+    expect(world.reconciler.findings).toEqual([]);
+    await world.reconciler.settle();
+    expect(linksAt('/run/docker/netns/abc')).toHaveLength(1);
+  });
+
+  it('is taken up again in its sandbox by a weftd that was killed', async () => {
+    const { port } = await running();
+    await restart();
+    expect(world.datapath.portPlace(port.id)).toMatchObject({ netns: '/run/docker/netns/abc', pins: true });
+    expect(linksAt('/run/docker/netns/abc')).toHaveLength(1);
+    expect(linksAt(null)).toHaveLength(0);
+  });
+
+  it('goes after Leave and DeleteEndpoint, and leaves its lease to ReleaseAddress', async () => {
+    const { port, alias, ifname } = await running();
+    await world.endpoints.leave(endpointId);
+    expect(linksAt('/run/docker/netns/abc')).toHaveLength(1);
+    native.moveLink(alias, native.own, ifname, false);
+    await world.endpoints.remove(endpointId);
+    expect(linksAt(null)).toHaveLength(0);
+    expect(leaseOf('10.32.0.2')).toMatchObject({ port: null, state: 'active' });
+    expect(world.store.get('port', port.id)).toBeUndefined();
+    await world.endpoints.leave(endpointId);
+    await world.endpoints.remove(endpointId);
+  });
+
+  it.each([
+    [
+      'its container died without a word',
+      (place: { links: unknown[] }) => {
+        place.links.length = 0;
+        native.namespaces.delete('/run/docker/netns/abc');
+      },
+    ],
+    [
+      'the host was powered off',
+      () => {
+        bootId = 'boot-2';
+      },
+    ],
+  ])('is found stale when %s', async (_, happen) => {
+    const { place } = await running();
+    happen(place);
+    await restart();
+    expect(ports()).toEqual([]);
+    expect(leaseOf('10.32.0.2')).toMatchObject({ port: null, state: 'released' });
+    expect(native.engine.ports.size).toBe(0);
+  });
+
+  it('is given up when Docker leaves it at home', async () => {
+    await createNetwork();
+    await world.endpoints.create(request);
+    clock += 4 * 60_000;
+    await world.reconciler.settle();
+    expect(ports()).toEqual([endpointId]);
+    clock += 2 * 60_000;
+    await world.reconciler.settle();
+    await world.reconciler.settle();
+    expect(ports()).toEqual([]);
+    expect(linksAt(null)).toEqual([]);
+  });
+
+  it('gives way to another one that Docker gave its address to', async () => {
+    const { port } = await running();
+    await lease('10.32.0.2');
+    const next = await world.endpoints.create({ ...request, id: 'e2'.repeat(32) });
+    expect(ports()).toEqual([next.owner.ref]);
+    expect(next.id).not.toBe(port.id);
+  });
+
+  it('is refused with an address or a MAC that is in use, and nothing is left of it', async () => {
+    const { port } = await running();
+    const other = { ...request, id: 'e2'.repeat(32) };
+    await expect(world.endpoints.create(other)).rejects.toMatchObject({ code: 'WEFT_ADDRESS_IN_USE' });
+    await expect(
+      world.endpoints.create({ ...other, addresses: ['10.32.0.3/16'], mac: port.mac }),
+    ).rejects.toMatchObject({ code: 'WEFT_MAC_IN_USE' });
+    await expect(world.endpoints.create({ ...other, addresses: ['10.32.0.1/16'] })).rejects.toMatchObject({
+      code: 'WEFT_IPAM_ADDRESS_TAKEN',
+    });
+    await expect(world.endpoints.create({ ...other, addresses: ['10.9.0.3/16'] })).rejects.toMatchObject({
+      code: 'WEFT_IPAM_ADDRESS_OUTSIDE',
+    });
+    expect(ports()).toEqual([endpointId]);
+  });
+
+  it('whose link the kernel refuses is taken back with its claim', async () => {
+    await createNetwork();
+    await lease('10.32.0.2');
+    vi.spyOn(native, 'tapCreate').mockImplementationOnce(() => {
+      throw new Error('no');
+    });
+    await expect(world.endpoints.create(request)).rejects.toThrow();
+    expect(leaseOf('10.32.0.2')).toMatchObject({ port: null, state: 'active' });
+    expect(ports()).toEqual([]);
+  });
+
+  it('of an unknown network or of none is told apart', async () => {
+    await expect(world.endpoints.create(request)).rejects.toMatchObject({
+      code: 'WEFT_ENGINE_NETWORK_NOT_FOUND',
+    });
+    await expect(world.endpoints.join(endpointId, sandbox)).rejects.toMatchObject({
+      code: 'WEFT_ENDPOINT_NOT_FOUND',
+    });
+  });
+});
+
+describe('a network of Docker', () => {
+  it('is named after its subnet, with the VNI of that name, and goes with it', async () => {
+    await createNetwork();
+    expect(world.catalog.network(subnet)).toMatchObject({ vni: expect.any(Number), subnets: [subnet] });
+    expect(leaseOf('10.32.0.1')).toMatchObject({ kind: 'gateway' });
+    expect(world.store.get('pool', pool.id)?.bound).toBe(true);
+    await world.networks.remove(engineNetwork.id);
+    await world.networks.remove(engineNetwork.id);
+    expect(world.catalog.networks().map(({ name }) => name)).toEqual(['blue']);
+  });
+
+  it('joins a declared network when both sides name it', async () => {
+    await world.store.put('pool', 'p', { ...pool, id: 'p', scope: 'blue', requestedAt: clock });
+    const record = await world.networks.create({ ...engineNetwork, network: 'blue' });
+    expect(record.network).toBe('blue');
+    await world.networks.remove(engineNetwork.id);
+    expect(world.catalog.networks().map(({ name }) => name)).toEqual(['blue']);
+  });
+
+  it.each<[string, Partial<EngineNetworkCreate>, Partial<PoolRecord>, string, string]>([
+    [
+      'IPAM is not told the network',
+      { network: 'blue' },
+      {},
+      'WEFT_DOCKER_OPTION',
+      '--ipam-opt weft.network=blue',
+    ],
+    ['only IPAM is told the network', {}, { scope: 'blue' }, 'WEFT_DOCKER_OPTION', '-o weft.network=blue'],
+    ["the VNI is another network's", { vni: 42 }, {}, 'WEFT_VNI_IN_USE', '-o weft.vni'],
+    [
+      'a declared network has another VNI',
+      { network: 'blue', vni: 43 },
+      { scope: 'blue' },
+      'WEFT_DOCKER_OPTION',
+      'weft.vni',
+    ],
+    [
+      'a declared network has another MTU',
+      { network: 'blue', mtu: 1300 },
+      { scope: 'blue' },
+      'WEFT_DOCKER_OPTION',
+      'com.docker.network.driver.mtu',
+    ],
+    [
+      'the subnet comes from another IPAM driver',
+      { pools: [{ subnet, gateway: null, auxiliary: [], ours: false }] },
+      {},
+      'WEFT_FOREIGN_POOL',
+      '--ipam-driver weft',
+    ],
+  ])('is refused when %s', async (_, changes, poolChanges, code, remedy) => {
+    await world.store.put('pool', pool.id, { ...pool, requestedAt: clock, ...poolChanges });
+    const error = await world.networks.create({ ...engineNetwork, ...changes }).then(
+      () => null,
+      (refused: unknown) => refused,
+    );
+    expect(error).toMatchObject({ code, remedy: expect.stringContaining(remedy) });
+    expect(world.store.list('engine-network')).toEqual([]);
+    expect(world.catalog.networks().map(({ name }) => name)).toEqual(['blue']);
+  });
+});

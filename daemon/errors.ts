@@ -208,6 +208,12 @@ const table = {
     sentence: 'the request {method} is not valid: {reason}',
     remedy: 'A container engine sends these; its version and that of weft may not fit together.',
   },
+  WEFT_DOCKER_SLOW: {
+    http: 503,
+    exit: 1,
+    sentence: 'weftd did not finish {method} within {seconds} s',
+    remedy: 'Try again; "weft status" and the log of weftd say what holds it up.',
+  },
   WEFT_ENGINE_NETWORK_NOT_FOUND: {
     http: 404,
     exit: 4,

@@ -8,6 +8,8 @@ const inCheckout = (path: string) => fileURLToPath(new URL(above + path, import.
 export const weftProgram = inCheckout('dist/daemon/cli/main.js');
 export const weftdProgram = inCheckout('dist/daemon/main.js');
 export const demoProgram = inCheckout('dist/lab/demo.js');
+export const dockerDemoProgram = inCheckout('dist/lab/demo-docker.js');
+export const dockerHostInit = inCheckout('lab/docker-host-init');
 
 /** A program of lab/native. */
 export function tool(name: string): string {

@@ -3,14 +3,15 @@ import type { ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import type { Drop, FdbEntry, Network, Peer, Port, Status } from '../daemon/api/schema.js';
+import type { Port } from '../daemon/api/schema.js';
 import { ApiClient } from '../daemon/cli/client.js';
 import { defaultLimits } from '../daemon/cli/io.js';
 import { weftdProgram, weftProgram } from './checkout.js';
-import { attempt, CommandError, type Output, type RunOptions } from './command.js';
+import { attempt, type Output, type RunOptions } from './command.js';
 import type { Guest } from './guest.js';
 import { killed, type Namespace } from './namespace.js';
 import { until } from './wait.js';
+import { WeftClient } from './weft-client.js';
 
 export interface AttachOptions {
   ifname?: string;
@@ -24,7 +25,7 @@ export interface StartOptions {
   wrapper?: readonly string[];
 }
 
-export class Host {
+export class Host extends WeftClient {
   readonly name: string;
   readonly namespace: Namespace;
   readonly dir: string;
@@ -33,11 +34,12 @@ export class Host {
   readonly socket: string;
   readonly stateDir: string;
   readonly configFile: string;
-  readonly api: ApiClient;
+  override readonly api: ApiClient;
   readonly #logFile: string;
   #weftd: ChildProcess | undefined;
 
   constructor(name: string, namespace: Namespace, dir: string, ipv4: string, ipv6: string) {
+    super();
     this.name = name;
     this.namespace = namespace;
     this.dir = dir;
@@ -133,21 +135,8 @@ export class Host {
     process.kill(this.pid, signal);
   }
 
-  /** What the CLI prints for a person; throws when its status is not 0. */
-  async weft(...words: string[]): Promise<string> {
-    const output = await this.tryWeft(words);
-    if (output.status !== 0) throw new CommandError(['weft', ...words], output, `status ${output.status}`);
-    return output.stdout;
-  }
-
-  /** Runs the CLI, whatever its status. */
-  tryWeft(words: readonly string[], options?: RunOptions): Promise<Output> {
+  override tryWeft(words: readonly string[], options?: RunOptions): Promise<Output> {
     return attempt([...this.cli, ...words], options);
-  }
-
-  /** What the CLI prints with --json. */
-  async weftJson<T>(...words: string[]): Promise<T> {
-    return JSON.parse(await this.weft('--json', ...words)) as T;
   }
 
   /** Attaches a guest to a network by `weft port add`. */
@@ -162,31 +151,5 @@ export class Host {
       ...(mac === undefined ? [] : ['--mac', mac]),
       ...addresses.flatMap((address) => ['--address', address]),
     );
-  }
-
-  status(): Promise<Status> {
-    return this.api.get<Status>('/v1/status');
-  }
-
-  networks(): Promise<Network[]> {
-    return this.api.list<Network>('/v1/networks');
-  }
-
-  ports(): Promise<Port[]> {
-    return this.api.list<Port>('/v1/ports');
-  }
-
-  peers(): Promise<Peer[]> {
-    return this.api.list<Peer>('/v1/peers');
-  }
-
-  fdb(): Promise<FdbEntry[]> {
-    return this.api.list<FdbEntry>('/v1/fdb');
-  }
-
-  /** How many frames were dropped for one reason. */
-  async dropped(reason: string): Promise<number> {
-    const drops = await this.api.list<Drop>('/v1/drops');
-    return drops.find((drop) => drop.reason === reason)?.count ?? 0;
   }
 }

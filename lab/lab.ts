@@ -3,9 +3,12 @@
  * prefix of this run. Nothing in the machine's own network namespace is touched, and everything goes away with {@link Lab.close}, on
  * SIGINT, SIGTERM and SIGHUP, and at the next {@link Lab.open} when this process was killed.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { removeCgroups } from './cgroups.js';
+import { DockerHost } from './docker-host.js';
+import { makeImage } from './docker-image.js';
 import { Guest } from './guest.js';
 import { Host } from './host.js';
 import { KernelHost } from './kernel-host.js';
@@ -19,6 +22,13 @@ export interface LabOptions {
   underlayMtu?: number;
 }
 
+/** Where a host is on the underlay, also after its power was off. */
+interface Place {
+  ipv4: string;
+  ipv6: string;
+  mac: string;
+}
+
 export class Lab {
   /** For state, sockets and logs of this run. */
   readonly dir: string;
@@ -26,6 +36,8 @@ export class Lab {
   readonly #mtu: number;
   readonly #namespaces: Namespace[] = [];
   readonly #hosts: Host[] = [];
+  readonly #dockerHosts: DockerHost[] = [];
+  #image: Promise<string> | undefined;
   #underlay: Namespace | undefined;
   #addresses = 0;
   #closing: Promise<void> | undefined;
@@ -87,6 +99,24 @@ export class Lab {
     return host;
   }
 
+  /** A host for a dockerd and a weftd, which has power, and in which nothing runs yet. */
+  async dockerHost(name: string): Promise<DockerHost> {
+    const place = this.#place();
+    const host = new DockerHost({
+      name,
+      dir: join(this.dir, name),
+      ...place,
+      plug: () => this.#plug(name, place),
+      image: () => {
+        this.#image ??= this.#makeImage();
+        return this.#image;
+      },
+    });
+    this.#dockerHosts.push(host);
+    await host.powerOn();
+    return host;
+  }
+
   /** A host without weft, for the kernel's bridge and vxlan device. */
   async kernelHost(name: string): Promise<KernelHost> {
     const { namespace, ipv4, ipv6 } = await this.#machine(name);
@@ -99,24 +129,48 @@ export class Lab {
     return this.#closing;
   }
 
-  async #machine(name: string): Promise<{ namespace: Namespace; ipv4: string; ipv6: string }> {
-    const namespace = await this.namespace(name);
+  async #machine(name: string): Promise<Place & { namespace: Namespace }> {
+    const place = this.#place();
+    return { namespace: await this.#plug(name, place), ...place };
+  }
+
+  #place(): Place {
     this.#addresses += 1;
-    const ipv4 = `10.77.0.${this.#addresses}`;
-    const ipv6 = `fd77::${this.#addresses.toString(16)}`;
+    const number = this.#addresses.toString(16);
+    return {
+      ipv4: `10.77.0.${this.#addresses}`,
+      ipv6: `fd77::${number}`,
+      mac: `02:77:00:00:00:${number.padStart(2, '0')}`,
+    };
+  }
+
+  /** Makes a namespace whose eth0 is on the underlay. */
+  async #plug(name: string, { ipv4, ipv6, mac }: Place): Promise<Namespace> {
+    const namespace = await this.namespace(name);
     const underlay = this.#underlay as Namespace;
-    await underlay.ip('link', 'add', name, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace.name);
+    // The old one may still be there when a host comes back.
+    await underlay.attempt(['ip', 'link', 'del', name]);
+    const peer = ['peer', 'name', 'eth0', 'address', mac, 'netns', namespace.name];
+    await underlay.ip('link', 'add', name, 'type', 'veth', ...peer);
     await underlay.ip('link', 'set', name, 'mtu', String(this.#mtu), 'master', 'br0', 'up');
     await namespace.ip('link', 'set', 'eth0', 'mtu', String(this.#mtu), 'up');
     await namespace.ip('address', 'add', `${ipv4}/24`, 'dev', 'eth0');
     await namespace.ip('address', 'add', `${ipv6}/64`, 'dev', 'eth0', 'nodad');
-    return { namespace, ipv4, ipv6 };
+    return namespace;
+  }
+
+  async #makeImage(): Promise<string> {
+    const file = join(this.dir, 'image.tar');
+    await makeImage(file);
+    return file;
   }
 
   async #close(): Promise<void> {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, this.#onSignal);
     await Promise.all(this.#hosts.map((host) => host.kill()));
+    await Promise.all(this.#dockerHosts.map((host) => host.powerOff()));
     await Promise.all(this.#namespaces.map((namespace) => namespace.remove()));
+    await removeCgroupsOfHosts(this.dir);
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
@@ -134,7 +188,15 @@ export async function removeLeftovers(): Promise<void> {
     if (startTime(owner.pid) === owner.started) continue;
     const names = readdirSync('/run/netns').filter((name) => name.startsWith(owner.prefix));
     for (const name of names) await removeNamespace(name);
+    await removeCgroupsOfHosts(dir);
     rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function removeCgroupsOfHosts(dir: string): Promise<void> {
+  for (const host of readdirSync(dir)) {
+    const list = join(dir, host, 'cgroups');
+    if (existsSync(list)) await removeCgroups(JSON.parse(readFileSync(list, 'utf8')));
   }
 }
 

@@ -1,0 +1,378 @@
+/**
+ * A host with a container engine: a real dockerd and a weftd at their default paths, in namespaces of every kind, with a PID 1, a /run and
+ * a disk of its own. It can lose its power and boot again.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { ApiClient } from '../daemon/cli/client.js';
+import { defaultLimits } from '../daemon/cli/io.js';
+import { inCgroups, makeCgroups, removeCgroups } from './cgroups.js';
+import { dockerHostInit, weftdProgram, weftProgram } from './checkout.js';
+import { attempt, CommandError, type Output, type RunOptions } from './command.js';
+import { Container } from './container.js';
+import { imageSettings, labImage } from './docker-image.js';
+import { killed, type Namespace } from './namespace.js';
+import { until } from './wait.js';
+import { WeftClient } from './weft-client.js';
+
+export interface DockerHostParts {
+  name: string;
+  dir: string;
+  ipv4: string;
+  ipv6: string;
+  /** Makes the network namespace of the host, with its link to the underlay. */
+  plug: () => Promise<Namespace>;
+  /** The tar file of the image that containers are made of. */
+  image: () => Promise<string>;
+}
+
+/** A program that goes on in a host. */
+interface Program {
+  /** The nsenter that waits for it. */
+  child: ChildProcess;
+  /** Its PID here, outside the host. */
+  pid: number;
+}
+
+/** What runs while the host has power. */
+interface Power {
+  namespace: Namespace;
+  /** The unshare that waits for PID 1. */
+  child: ChildProcess;
+  /** PID of the host's PID 1. */
+  init: number;
+  cgroups: string[];
+  api: ApiClient;
+}
+
+const clientSettings = { DOCKER_HOST: 'unix:///var/run/docker.sock', DOCKER_CONFIG: '/run/docker/client' };
+
+export class DockerHost extends WeftClient {
+  readonly name: string;
+  readonly dir: string;
+  readonly ipv4: string;
+  readonly ipv6: string;
+  readonly #parts: DockerHostParts;
+  #power: Power | undefined;
+  #weftd: Program | undefined;
+  #dockerd: Program | undefined;
+
+  constructor(parts: DockerHostParts) {
+    super();
+    this.#parts = parts;
+    this.name = parts.name;
+    this.dir = parts.dir;
+    this.ipv4 = parts.ipv4;
+    this.ipv6 = parts.ipv6;
+    mkdirSync(this.#disk('etc/weft'), { recursive: true });
+  }
+
+  /** The host's network namespace. */
+  get namespace(): Namespace {
+    return this.#powered.namespace;
+  }
+
+  /** PID of the host's PID 1. */
+  get init(): number {
+    return this.#powered.init;
+  }
+
+  /** PIDs here, outside the host. */
+  get weftdPid(): number {
+    return running(this.#weftd, `${this.name} has no weftd running`).pid;
+  }
+
+  get dockerdPid(): number {
+    return running(this.#dockerd, `${this.name} has no dockerd running`).pid;
+  }
+
+  override get api(): ApiClient {
+    return this.#powered.api;
+  }
+
+  /** Where a file of the host, such as a socket in its /run, is found from here while the host has power. */
+  path(inside: string): string {
+    return `/proc/${this.init}/root${inside}`;
+  }
+
+  /** Everything that the daemons of this host have logged. */
+  get weftdLog(): string {
+    return read(this.#log('weftd'));
+  }
+
+  get dockerdLog(): string {
+    return read(this.#log('dockerd'));
+  }
+
+  // Power
+
+  /** Boots the host: nothing runs in it yet. */
+  async powerOn(): Promise<void> {
+    const namespace = await this.#parts.plug();
+    const cgroups = makeCgroups(namespace.name);
+    writeFileSync(join(this.dir, 'cgroups'), JSON.stringify(cgroups));
+    const log = openSync(this.#log('init'), 'a');
+    const child = spawnIn(cgroups, log, {}, [
+      ...['nsenter', `--net=${namespace.path}`, '--'],
+      ...['unshare', '--mount', '--propagation', 'private', '--uts', '--ipc', '--pid', '--cgroup'],
+      ...['--fork', '--kill-child', '--', dockerHostInit, this.#disk(), this.name],
+    ]);
+    closeSync(log);
+    try {
+      const init = await until(`${this.name} boots`, () => {
+        if (hasEnded(child)) throw new Error(read(this.#log('init')));
+        const pid = onlyChild(child);
+        return pid !== undefined && read(`/proc/${pid}/comm`).trim() === 'tini' && pid;
+      });
+      const api = new ApiClient(`/proc/${init}/root/run/weft/weft.sock`, defaultLimits);
+      this.#power = { namespace, child, init, cgroups, api };
+    } catch (error) {
+      await killed(child);
+      throw error;
+    }
+  }
+
+  /** The host loses its power: every process of it ends at once, its namespaces go, its disk stays. */
+  async powerOff(): Promise<void> {
+    const power = this.#power;
+    if (power === undefined) return;
+    this.#power = undefined;
+    await power.api.close();
+    try {
+      process.kill(power.init, 'SIGKILL');
+    } catch {
+      // It ended by itself.
+    }
+    const children = [power.child, this.#weftd?.child, this.#dockerd?.child];
+    this.#weftd = undefined;
+    this.#dockerd = undefined;
+    await Promise.all(children.map((child) => child && ended(child)));
+    await power.namespace.remove();
+    await removeCgroups(power.cgroups);
+  }
+
+  // weftd
+
+  /** Writes /etc/weft/weft.yaml: an object becomes YAML, with the host's name and addresses where it says nothing of them. */
+  configure(config: Record<string, unknown> | string): void {
+    const underlay = { addresses: [this.ipv4, this.ipv6] };
+    const complete =
+      typeof config === 'string'
+        ? config
+        : stringify({
+            host: { name: this.name },
+            ...config,
+            underlay: { ...underlay, ...(config.underlay as object | undefined) },
+          });
+    writeFileSync(this.#disk('etc/weft/weft.yaml'), complete);
+  }
+
+  /** Starts weftd and waits until it has settled; an object is written to its configuration first. */
+  async startWeftd(config?: Record<string, unknown> | string): Promise<void> {
+    if (config !== undefined) this.configure(config);
+    const weftd = await this.#start('weftd', [process.execPath, weftdProgram]);
+    this.#weftd = weftd;
+    await until(`weftd on ${this.name} is ready`, async () => {
+      if (hasEnded(weftd.child)) return true;
+      return (await this.status()).pid === innerPid(weftd.pid);
+    });
+    if (hasEnded(weftd.child)) throw new Error(`weftd on ${this.name} ended:\n${this.weftdLog}`);
+  }
+
+  /** Ends weftd as a service manager would. */
+  stopWeftd(): Promise<void> {
+    return this.#endWeftd('SIGTERM');
+  }
+
+  /** Ends weftd as a crash would. */
+  killWeftd(): Promise<void> {
+    return this.#endWeftd('SIGKILL');
+  }
+
+  override tryWeft(words: readonly string[], options?: RunOptions): Promise<Output> {
+    return this.attempt([process.execPath, weftProgram, ...words], options);
+  }
+
+  // dockerd
+
+  /** Starts dockerd, waits until its API answers, and gives the seconds that took. The image of the lab is there then. */
+  async startDockerd(...flags: string[]): Promise<number> {
+    const began = performance.now();
+    // A crash leaves these, and a new daemon would take them for a sign of life.
+    rmSync(this.path('/run/docker.pid'), { force: true });
+    const dockerd = await this.#start('dockerd', ['dockerd', '--init', ...flags]);
+    this.#dockerd = dockerd;
+    await until(
+      `dockerd on ${this.name} answers`,
+      async () => hasEnded(dockerd.child) || (await answers(this.path('/run/docker.sock'))),
+      90,
+    );
+    const seconds = (performance.now() - began) / 1000;
+    if (hasEnded(dockerd.child)) throw new Error(`dockerd on ${this.name} ended:\n${this.dockerdLog}`);
+    const image = await this.tryDocker(['image', 'inspect', labImage]);
+    if (image.status !== 0)
+      await this.docker('import', ...imageSettings, await this.#parts.image(), labImage);
+    return seconds;
+  }
+
+  /** Ends dockerd as a service manager would: containers end, too, unless it was started with --live-restore. */
+  stopDockerd(): Promise<void> {
+    return this.#endDockerd('SIGTERM');
+  }
+
+  /** Ends dockerd as a crash would. */
+  killDockerd(): Promise<void> {
+    return this.#endDockerd('SIGKILL');
+  }
+
+  /** What the docker CLI prints, without the last line break; throws when its status is not 0. */
+  async docker(...words: string[]): Promise<string> {
+    const output = await this.tryDocker(words);
+    if (output.status !== 0) throw new CommandError(['docker', ...words], output, `status ${output.status}`);
+    return output.stdout.trimEnd();
+  }
+
+  /** Runs the docker CLI, whatever its status. */
+  tryDocker(words: readonly string[], options: RunOptions = {}): Promise<Output> {
+    const env = { ...clientSettings, ...options.env };
+    return this.attempt(['/usr/bin/docker', ...words], { timeout: 90, ...options, env });
+  }
+
+  /** `docker run -d` with these options, of the lab's image, which does nothing by itself. */
+  async run(name: string, ...options: string[]): Promise<Container> {
+    await this.docker('run', '-d', '--name', name, ...options, labImage);
+    return this.container(name);
+  }
+
+  container(name: string): Container {
+    return new Container(this, name);
+  }
+
+  /** Names of all containers, running or not. */
+  async containerNames(): Promise<string[]> {
+    const names = await this.docker('ps', '-a', '--format', '{{.Names}}');
+    return names.split('\n').filter(Boolean);
+  }
+
+  // Programs
+
+  /** A command line that runs `argv` in the host. */
+  enter(argv: readonly string[]): string[] {
+    const namespaces = ['-m', '-u', '-i', '-n', '-p', '-C'];
+    return ['nsenter', '-t', `${this.init}`, ...namespaces, '--', ...argv];
+  }
+
+  attempt(argv: readonly string[], options?: RunOptions): Promise<Output> {
+    return attempt(this.enter(argv), options);
+  }
+
+  /** The end of both logs, for the message of a failure. */
+  get logs(): string {
+    const tail = (text: string) => text.split('\n').slice(-60).join('\n');
+    return `--- weftd on ${this.name}\n${tail(this.weftdLog)}\n--- dockerd on ${this.name}\n${tail(this.dockerdLog)}`;
+  }
+
+  get #powered(): Power {
+    if (this.#power === undefined) throw new Error(`${this.name} has no power`);
+    return this.#power;
+  }
+
+  #disk(path = ''): string {
+    return join(this.dir, 'disk', path);
+  }
+
+  #log(name: string): string {
+    return join(this.dir, `${name}.log`);
+  }
+
+  /** Starts a daemon in the host, as a member of its cgroups; its output goes to a file. */
+  async #start(name: string, argv: readonly string[]): Promise<Program> {
+    const log = openSync(this.#log(name), 'a');
+    const child = spawnIn(this.#powered.cgroups, log, {}, this.enter(argv));
+    closeSync(log);
+    const pid = await until(`${name} is started on ${this.name}`, () => hasEnded(child) || onlyChild(child));
+    if (pid === true) throw new Error(`${name} on ${this.name} ended:\n${read(this.#log(name))}`);
+    return { child, pid };
+  }
+
+  async #endWeftd(signal: NodeJS.Signals): Promise<void> {
+    const weftd = this.#weftd;
+    this.#weftd = undefined;
+    await this.#powered.api.close();
+    await end(weftd, signal);
+  }
+
+  async #endDockerd(signal: NodeJS.Signals): Promise<void> {
+    const dockerd = this.#dockerd;
+    this.#dockerd = undefined;
+    await end(dockerd, signal);
+  }
+}
+
+function spawnIn(
+  cgroups: readonly string[],
+  log: number,
+  env: Record<string, string>,
+  argv: readonly string[],
+): ChildProcess {
+  const [file, ...rest] = inCgroups(cgroups, argv) as [string, ...string[]];
+  const child = spawn(file, rest, { stdio: ['ignore', log, log], env: { ...process.env, ...env }, cwd: '/' });
+  child.on('error', () => {});
+  return child;
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
+}
+
+/** Waits for a child that is dying already. */
+function ended(child: ChildProcess): Promise<void> {
+  return hasEnded(child) ? Promise.resolve() : new Promise((resolve) => child.once('exit', () => resolve()));
+}
+
+async function end(program: Program | undefined, signal: NodeJS.Signals): Promise<void> {
+  if (program === undefined || hasEnded(program.child)) return;
+  process.kill(program.pid, signal);
+  await ended(program.child);
+}
+
+function running(program: Program | undefined, otherwise: string): Program {
+  if (program === undefined) throw new Error(otherwise);
+  return program;
+}
+
+/** PID of the process that nsenter or unshare has forked. */
+function onlyChild(child: ChildProcess): number | undefined {
+  const pids = read(`/proc/${child.pid}/task/${child.pid}/children`).trim();
+  return pids === '' ? undefined : Number(pids.split(' ')[0]);
+}
+
+/** The PID that a process of a host has there. */
+function innerPid(pid: number): number | undefined {
+  const [, pids] = /^NSpid:\s+(.*)$/m.exec(read(`/proc/${pid}/status`)) ?? [];
+  return pids === undefined ? undefined : Number(pids.split(/\s+/).at(-1));
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** Whether Docker answers on its socket. */
+function answers(socketPath: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, path: '/_ping', timeout: 60_000 }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode === 200);
+    });
+    asked.on('timeout', () => asked.destroy(new Error('no answer in 60 s')));
+    asked.on('error', reject);
+    asked.end();
+  });
+}

@@ -195,7 +195,14 @@ async function start(
   await api.listen();
   undo.push(() => api.close());
   if (config.metrics.listen !== 'off') {
-    const metrics = new Metrics({ datapath, catalog, findings: () => reconciler.findings, version });
+    const metrics = new Metrics({
+      datapath,
+      catalog,
+      findings: () => reconciler.findings,
+      version,
+      ipam: { pools: () => [] },
+      dockerRequests: { all: () => [] },
+    });
     const server = new MetricsServer(metrics.registry, health);
     await server.listen(config.metrics.listen);
     undo.push(() => server.close());

@@ -128,7 +128,17 @@ export class Views {
   }
 
   pools(): Pool[] {
-    return this.parts.ipam.pools();
+    const containers = new Map(
+      this.parts.catalog.ports().map((port) => [port.id, this.factsOf(port)?.name ?? null]),
+    );
+    // Docker tells the name with the request for an address since its version 25 or so.
+    return this.parts.ipam.pools().map(({ leases, ...pool }) => ({
+      ...pool,
+      leases: leases.map((lease) => ({
+        ...lease,
+        name: lease.name ?? (lease.port === null ? null : (containers.get(lease.port) ?? null)),
+      })),
+    }));
   }
 
   peers(counters = this.parts.datapath.counters()): Peer[] {

@@ -196,7 +196,11 @@ describe('problems', () => {
     await expect
       .poll(() => names.problems())
       .toEqual([
-        { kind: 'spec-file', message: expect.stringContaining(`the plugin that ${file} names`) as string },
+        {
+          kind: 'spec-file',
+          subject: `file ${file}`,
+          message: expect.stringContaining(`the plugin that ${file} names`) as string,
+        },
       ]);
     rmSync(file);
     await expect.poll(() => names.problems()).toEqual([]);

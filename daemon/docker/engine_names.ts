@@ -45,6 +45,7 @@ interface Known {
 }
 
 export class EngineNames implements Names {
+  readonly isOff = false;
   private known: Known = {
     containers: new Map(),
     networks: new Map(),
@@ -195,6 +196,7 @@ export class EngineNames implements Names {
     const { driver, specDirectories } = this.parts;
     return specFiles(driver, specDirectories).map((file) => ({
       kind: 'spec-file',
+      subject: `file ${file}`,
       message: `Docker takes the plugin that ${file} names when the socket of weftd is not there`,
     }));
   }
@@ -243,6 +245,7 @@ class Signal {
 function otherPlugin(name: string, enabled: boolean): NameProblem {
   return {
     kind: 'other-plugin',
+    subject: `plugin ${name}`,
     message: enabled
       ? `Docker has a managed plugin "${name}", which it uses instead of weftd`
       : `Docker has a managed plugin "${name}", which is disabled but keeps it from using weftd`,
@@ -250,5 +253,9 @@ function otherPlugin(name: string, enabled: boolean): NameProblem {
 }
 
 function tooOld(version: string): NameProblem {
-  return { kind: 'engine-too-old', message: `Docker ${version} is older than any that weft was tried with` };
+  return {
+    kind: 'engine-too-old',
+    subject: 'Docker',
+    message: `Docker ${version} is older than any that weft was tried with`,
+  };
 }

@@ -12,11 +12,15 @@ export interface ContainerFacts {
 /** What is wrong at Docker's side, or will be. */
 export interface NameProblem {
   kind: 'other-plugin' | 'spec-file' | 'engine-too-old';
+  /** What it is about, such as `plugin weft:latest`. */
+  subject: string;
   /** A sentence without its full stop. */
   message: string;
 }
 
 export interface Names {
+  /** Docker is not asked, by `docker.api: off`. */
+  readonly isOff: boolean;
   containerOf(endpoint: string): ContainerFacts | undefined;
   networkName(engineNetwork: string): string | null;
   /** null while Docker cannot be asked. */
@@ -28,6 +32,7 @@ export interface Names {
 
 /** `docker.api: off`. */
 export const noNames: Names = {
+  isOff: true,
   containerOf: () => undefined,
   networkName: () => null,
   engineVersion: () => null,

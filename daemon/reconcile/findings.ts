@@ -93,6 +93,26 @@ const kinds = {
     severity: 'info',
     remedy: 'Check the prefix: other machines of the network may not find this address.',
   },
+  DOCKER_SOCKET: {
+    severity: 'error',
+    remedy:
+      'weftd tries again every 2 s: stop the program that has the socket, or correct its directory; "docker.plugin: off" gives it up.',
+  },
+  DOCKER_OTHER_PLUGIN: {
+    severity: 'error',
+    remedy:
+      'Remove it ("docker plugin rm -f"); networks that were made with it are to be made again. Or give weftd another name by docker.plugin.',
+  },
+  DOCKER_SPEC_FILE: {
+    severity: 'info',
+    remedy: 'Remove the file, unless it names the socket of weftd.',
+  },
+  DOCKER_TOO_OLD: { severity: 'warning', remedy: 'Use Docker 20.10 or later.' },
+  DOCKER_UNREACHABLE: {
+    severity: 'info',
+    remedy:
+      'All else works. weftd tries again every 30 s at the latest: check docker.api and the permissions on that socket, or set it to off.',
+  },
   LINK_STRAY: { severity: 'warning', remedy: 'weftd tries again every 2 s; see its log.' },
   ENTRY_FAILED: { severity: 'error', remedy: 'weftd tries again every 2 s; see its log.' },
 } as const satisfies Record<string, Kind>;

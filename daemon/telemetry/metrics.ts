@@ -2,13 +2,17 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Finding } from '../api/schema.js';
 import type { Datapath, NamedCounters } from '../datapath/datapath.js';
+import type { Ipam } from '../ipam/ipam.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
+import type { DockerRequests } from './docker_requests.js';
 
 export interface MetricsParts {
   datapath: Datapath;
   catalog: Catalog;
   findings: () => readonly Finding[];
   version: string;
+  ipam: Pick<Ipam, 'pools'>;
+  dockerRequests: Pick<DockerRequests, 'all'>;
 }
 
 /** Ports and peers beyond this many are not shown one by one, so that no monitoring system drowns. */
@@ -24,6 +28,7 @@ export class Metrics {
     this.addFrames();
     this.addObjects();
     this.addFdb();
+    this.addDocker();
   }
 
   private addHost(): void {
@@ -144,6 +149,29 @@ export class Metrics {
     this.level('weft_fdb_memory_bytes', 'Memory of the FDB.', [], ({ fdb }) => [[{}, fdb.memoryBytes]]);
   }
 
+  private addDocker(): void {
+    const { catalog, ipam, dockerRequests } = this.parts;
+    this.gauge('weft_docker_endpoints', 'Endpoints of Docker: containers times their networks.', [], () => [
+      [{}, catalog.ports().filter(({ endpoint }) => endpoint !== undefined).length],
+    ]);
+    this.gauge(
+      'weft_pool_addresses',
+      'Addresses in the part of a subnet that this host gives from.',
+      ['scope', 'subnet', 'state'],
+      () =>
+        ipam.pools().flatMap(({ scope, subnet, size, used }): Sample[] => [
+          [{ scope, subnet, state: 'used' }, used],
+          [{ scope, subnet, state: 'free' }, Number(BigInt(size) - BigInt(used))],
+        ]),
+    );
+    this.counter(
+      'weft_docker_requests_total',
+      'Requests of Docker to the plugin.',
+      ['method', 'outcome'],
+      () => dockerRequests.all().map(({ method, outcome, count }) => [{ method, outcome }, count]),
+    );
+  }
+
   private gauge(name: string, help: string, labelNames: string[], read: () => Sample[]): void {
     new Gauge({
       name,
@@ -172,7 +200,10 @@ export class Metrics {
     labelNames: string[],
     read: (counters: NamedCounters) => Sample[],
   ): void {
-    const counters = () => this.counters();
+    this.counter(name, help, labelNames, () => read(this.counters()));
+  }
+
+  private counter(name: string, help: string, labelNames: string[], read: () => Sample[]): void {
     new Counter({
       name,
       help,
@@ -180,7 +211,7 @@ export class Metrics {
       registers: [this.registry],
       collect() {
         this.reset();
-        for (const [labels, value] of read(counters()).slice(0, mostSeries)) this.inc(labels, value);
+        for (const [labels, value] of read().slice(0, mostSeries)) this.inc(labels, value);
       },
     });
   }

@@ -1,12 +1,13 @@
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { Finding } from '../api/schema.js';
+import type { Finding, Pool } from '../api/schema.js';
 import { parseConfig } from '../config/load.js';
 import { Datapath } from '../datapath/datapath.js';
 import { FakeNative } from '../datapath/fake_native.js';
 import type { NetworkRecord } from '../model/objects.js';
 import { Catalog } from '../state/catalog.js';
 import { MemoryStore } from '../state/memory_store.js';
+import { DockerRequests } from './docker_requests.js';
 import { EventBus } from './events.js';
 import { HealthMonitor } from './health.js';
 import { Metrics } from './metrics.js';
@@ -91,7 +92,19 @@ describe('metrics', () => {
     const peer = catalog.peers()[0];
     if (peer !== undefined)
       datapath.putPeer(peer.id, { address: peer.address, port: 4789, zeroChecksum: false, offload: true });
-    return new Metrics({ datapath, catalog, findings: () => [warning], version: '1.2.3' });
+    const dockerRequests = new DockerRequests(['Plugin.Activate', 'NetworkDriver.Join']);
+    dockerRequests.count('NetworkDriver.Join', 'answered');
+    dockerRequests.count('NetworkDriver.Join', 'answered');
+    dockerRequests.count('NetworkDriver.Join', 'refused');
+    for (const name of ['A', 'B', 'C']) dockerRequests.count(name, 'refused');
+    return new Metrics({
+      datapath,
+      catalog,
+      findings: () => [warning],
+      version: '1.2.3',
+      ipam: { pools: () => [pool] },
+      dockerRequests,
+    });
   }
   const owner = { kind: 'file', ref: 'f.yaml' } as const;
   const blue: NetworkRecord = {
@@ -103,6 +116,29 @@ describe('metrics', () => {
     fdb: {},
     owner,
   };
+
+  const pool: Pool = {
+    id: 'x',
+    scope: 'blue',
+    subnet: 'fd42::/64',
+    range: 'fd42::-fd42::ffff:ffff:ffff:ffff',
+    size: '18446744073709551616',
+    used: 3,
+    leases: [],
+  };
+
+  it('show what Docker has and asks for, and count what the plugin does not have as one', async () => {
+    const text = await build().registry.metrics();
+    expect(text).toContain('weft_docker_endpoints 0');
+    expect(text).toContain('weft_pool_addresses{scope="blue",subnet="fd42::/64",state="used"} 3');
+    expect(text).toContain(
+      'weft_pool_addresses{scope="blue",subnet="fd42::/64",state="free"} 18446744073709552000',
+    );
+    expect(text).toContain('weft_docker_requests_total{method="NetworkDriver.Join",outcome="answered"} 2');
+    expect(text).toContain('weft_docker_requests_total{method="NetworkDriver.Join",outcome="refused"} 1');
+    expect(text).toContain('weft_docker_requests_total{method="other",outcome="refused"} 3');
+    expect(text).not.toContain('method="A"');
+  });
 
   it('show every drop reason with its stage, and findings by severity', async () => {
     const text = await build().registry.metrics();

@@ -189,6 +189,12 @@ const table = {
     sentence: 'all default subnets are in use or overlap a route of this host',
     remedy: 'Name one, the same on every host: "docker network create --subnet 10.32.0.0/16 ...".',
   },
+  WEFT_IPAM_LIMIT: {
+    http: 409,
+    exit: 5,
+    sentence: '{where} has {limit} {what} already, which is the limit',
+    remedy: 'Remove networks or containers that are not needed; "weft pool ls" shows what is in use.',
+  },
   WEFT_FOREIGN_POOL: {
     http: 409,
     exit: 5,

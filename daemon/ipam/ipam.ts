@@ -1,7 +1,17 @@
 /** Gives addresses to container engines out of the part of each subnet that this host owns. */
 import type { Pool } from '../api/schema.js';
+import { Mutex } from '../intent/mutex.js';
+import { parseAddress } from '../model/address.js';
 import type { LeaseRecord, PoolRecord } from '../model/objects.js';
 import type { Store } from '../state/store.js';
+import type { Books } from './books.js';
+import { carryOut, dueChanges } from './collection.js';
+import { LeaseBook } from './lease_book.js';
+import { LeaseIndex } from './lease_index.js';
+import { PoolBook } from './pool_book.js';
+import { parsePoolId } from './pool_id.js';
+import { poolView } from './pool_view.js';
+import { numberOf, prefixOf } from './range.js';
 
 /** What the configuration says, read anew for each request. */
 export interface IpamRules {
@@ -41,38 +51,82 @@ export interface AddressRequest {
   name: string | null;
 }
 
-export class Ipam {
-  constructor(private readonly parts: IpamParts) {}
+/** As many changes as one transaction makes while requests wait. */
+const batch = 1000;
 
+/** Longer names of containers are not remembered; Docker's are much shorter. */
+const maxName = 255;
+
+/** As many leases as a view of a pool shows. */
+const shownLeases = 1000;
+
+/**
+ * Answers are true once they are given: every change is on the disk before its promise resolves. Decisions are made one after the other;
+ * other parts may change leases and pools (claim, mark, bind) in transactions of their own at any time.
+ */
+export class Ipam {
+  private readonly books: Books;
+  private readonly poolBook: PoolBook;
+  private readonly leaseBook: LeaseBook;
+  private readonly mutex = new Mutex();
+
+  /** Reads all leases of the store, and follows its changes until it is closed. */
+  constructor(parts: IpamParts) {
+    this.books = { ...parts, index: new LeaseIndex(parts.store) };
+    this.poolBook = new PoolBook(this.books);
+    this.leaseBook = new LeaseBook(this.books);
+  }
+
+  /**
+   * The same request again gives the same pool with one more reference; one that leaves the subnet to us gives another subnet each time.
+   * Throws WEFT_IPAM_POOL_INVALID, WEFT_IPAM_NO_SHARE, WEFT_IPAM_NO_DEFAULT_POOL, WEFT_IPAM_LIMIT, WEFT_DOCKER_OPTION.
+   */
   requestPool(request: PoolRequest): Promise<PoolRecord> {
-    return Promise.reject(new Error(String(request.subnet) + this.parts.now()));
+    return this.mutex.run(() => this.poolBook.request(request));
   }
 
   /** It is no error when there is none. */
   releasePool(id: string): Promise<void> {
-    return Promise.reject(new Error(id));
+    return this.mutex.run(() => this.poolBook.release(id));
   }
 
-  /** The address with the prefix length of its subnet. */
+  /**
+   * The address with the prefix length of its subnet. Throws WEFT_IPAM_POOL_NOT_FOUND, WEFT_IPAM_ADDRESS_OUTSIDE,
+   * WEFT_IPAM_ADDRESS_TAKEN, WEFT_IPAM_EXHAUSTED, WEFT_IPAM_NO_SHARE, WEFT_IPAM_LIMIT, and WEFT_IPAM_POOL_INVALID when the share was
+   * changed so that nothing of the pool is in it.
+   */
   requestAddress(request: AddressRequest): Promise<string> {
-    return Promise.reject(new Error(request.pool));
+    return this.mutex.run(async () => {
+      const pool = this.poolBook.find(request.pool);
+      const name = request.name !== null && request.name.length <= maxName ? request.name : null;
+      return `${await this.leaseBook.give(pool, { ...request, name })}/${prefixOf(pool.subnet)}`;
+    });
   }
 
-  /** It is no error when it was not given. */
-  releaseAddress(pool: string, address: string): Promise<void> {
-    return Promise.reject(new Error(pool + address));
+  /** It is no error when it was not given, nor when the pool is gone. */
+  async releaseAddress(pool: string, address: string): Promise<void> {
+    const identity = parsePoolId(pool);
+    const canonical = parseAddress(address.replace(/\/\d{1,3}$/, ''));
+    if (identity === null || canonical === null) return;
+    await this.mutex.run(() => this.leaseBook.release(identity.scope, canonical));
   }
 
   /** Forgets what nobody claimed, and what was released long ago. Called every minute. */
-  collect(): Promise<void> {
-    return Promise.reject(new Error('collect'));
+  async collect(): Promise<void> {
+    const changes = await this.mutex.run(async () => dueChanges(this.books));
+    for (let at = 0; at < changes.length; at += batch)
+      await this.mutex.run(() => carryOut(this.books, changes.slice(at, at + batch)));
+    await this.mutex.run(() => this.poolBook.collect());
   }
 
+  /** `address` in canonical form, without prefix. */
   lease(scope: string, address: string): LeaseRecord | undefined {
-    throw new Error(scope + address);
+    const lease = this.books.index.find(scope)?.get(numberOf(address));
+    return lease === undefined ? undefined : { ...lease };
   }
 
+  /** In the order of their IDs, with at most a thousand leases each. */
   pools(): Pool[] {
-    throw new Error('pools');
+    return this.books.store.list('pool').map((pool) => poolView(this.books, pool, shownLeases));
   }
 }

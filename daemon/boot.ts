@@ -4,6 +4,8 @@ import type { Logger } from 'pino';
 import { defaultConfigFile, loadConfig } from './config/load.js';
 import { type Daemon, startDaemon } from './daemon.js';
 import { loadNative } from './datapath/load.js';
+import { takeActivated } from './docker/activation.js';
+import { EngineApi } from './docker/engine_api.js';
 import { linuxProc } from './reconcile/proc.js';
 import { LmdbStore } from './state/lmdb_store.js';
 import { createLogger } from './telemetry/log.js';
@@ -34,6 +36,8 @@ export async function boot(
     lookup: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
     log,
     version: readVersion(),
+    activated: takeActivated(process.env, 'docker'),
+    connectEngine: (path) => new EngineApi(path),
     openStore: (directory) => LmdbStore.open(directory),
     stopping,
   });

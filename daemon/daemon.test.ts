@@ -49,11 +49,17 @@ describe('weftd on a fake kernel', () => {
       stateDir: join(dir, 'state'),
       socket: join(dir, 'w.sock'),
     };
-    writeFileSync(options.configFile, hostConfig);
+    configure(hostConfig);
     native = new FakeNative();
     logged = [];
     native.makeNamespace('/run/netns/one', '/proc/1000/root/run/netns/one');
   });
+
+  /** Never the sockets of this machine's Docker. */
+  function configure(text: string): void {
+    const docker = `docker: { plugin: ${join(dir, 'plugin.sock')}, api: off }`;
+    writeFileSync(options.configFile, `${text}\n${docker}\n`);
+  }
 
   afterEach(async () => {
     await daemon?.stop();
@@ -63,14 +69,22 @@ describe('weftd on a fake kernel', () => {
 
   async function start(from = native, stopping = new AbortController().signal): Promise<void> {
     daemon = await startDaemon(options, loadConfig(options.configFile, true), {
-      native: from,
-      proc,
-      lookup: async () => [],
-      log: pino({ level: 'info' }, { write: (line: string) => void logged.push(line) }),
-      version: '1.2.3',
-      openStore: (directory) => LmdbStore.open(directory),
-      stopping,
-    });
+      options,
+      { ...loaded, config: { ...loaded.config, docker } },
+      {
+        native: from,
+        proc,
+        lookup: async () => [],
+        log: pino({ level: 'info' }, { write: (line: string) => void logged.push(line) }),
+        version: '1.2.3',
+        openStore: (directory) => LmdbStore.open(directory),
+        activated: null,
+        connectEngine: () => {
+          throw new Error('docker.api is off');
+        },
+        stopping,
+      },
+    );
   }
 
   async function call(
@@ -228,7 +242,7 @@ describe('weftd on a fake kernel', () => {
     await start();
     const mac = '02:00:00:00:00:07';
     await call('POST', '/v1/fdb', { network: 'blue', mac, peer: '10.99.0.2' });
-    writeFileSync(options.configFile, 'metrics: { listen: off }\npeers: [10.99.0.2]');
+    configure('metrics: { listen: off }\npeers: [10.99.0.2]');
     await call('POST', '/v1/reload');
     expect((await call('GET', '/v1/fdb?network=blue')).body).toMatchObject([{ mac, type: 'static' }]);
     expect((await call('DELETE', `/v1/fdb?network=blue&mac=${mac}`)).status).toBe(204);
@@ -265,6 +279,7 @@ describe('weftd on a fake kernel', () => {
     const { body } = await call('GET', '/v1/openapi.json');
     expect(Object.keys(body.paths).sort()).toEqual(
       [
+        '/v1/containers',
         '/v1/drops',
         '/v1/events',
         '/v1/fdb',
@@ -274,6 +289,7 @@ describe('weftd on a fake kernel', () => {
         '/v1/networks/{name}',
         '/v1/peers',
         '/v1/peers/{ref}',
+        '/v1/pools',
         '/v1/ports',
         '/v1/ports/{ref}',
         '/v1/reload',
@@ -288,16 +304,16 @@ describe('weftd on a fake kernel', () => {
     await call('POST', '/v1/ports', { network: 'blue', netns: 'one' });
     const { engine } = native;
     engine.calls.length = 0;
-    writeFileSync(options.configFile, hostConfig.replace('10.99.0.2]', '10.99.0.2, 10.99.0.3]'));
+    configure(hostConfig.replace('10.99.0.2]', '10.99.0.2, 10.99.0.3]'));
     expect((await call('POST', '/v1/reload')).body).toEqual({ changed: ['peer 10.99.0.3 was added'] });
     expect(engine.calls).toEqual(['addPeer 10.99.0.3']);
 
-    writeFileSync(options.configFile, 'networks: { blue: { vni: many } }');
+    configure('networks: { blue: { vni: many } }');
     const refused = await call('POST', '/v1/reload');
     expect([refused.status, refused.body.code]).toEqual([400, 'WEFT_CONFIG']);
     expect(refused.body.message).toContain('weft.yaml:1:21: networks.blue.vni: expected a VNI');
 
-    writeFileSync(options.configFile, 'metrics: { listen: off }');
+    configure('metrics: { listen: off }');
     expect((await call('POST', '/v1/reload')).body.message).toContain('still has 1 port(s)');
     expect(engine.calls).toEqual(['addPeer 10.99.0.3']);
   });
@@ -305,12 +321,12 @@ describe('weftd on a fake kernel', () => {
   it('reports a file that it refused until one is in force', async () => {
     await start();
     const found = async () => ((await call('GET', '/v1/status')).body as Status).findings;
-    writeFileSync(options.configFile, 'networks: { blue: { vni: many } }');
+    configure('networks: { blue: { vni: many } }');
     await expect(daemon?.reload()).rejects.toMatchObject({ code: 'WEFT_CONFIG' });
     expect(await found()).toMatchObject([
       { code: 'CONFIG_REFUSED', severity: 'warning', message: expect.stringContaining('expected a VNI') },
     ]);
-    writeFileSync(options.configFile, hostConfig);
+    configure(hostConfig);
     await daemon?.reload();
     expect(await found()).toEqual([]);
   });

@@ -10,9 +10,13 @@ import { type Identity, Views } from './api/views.js';
 import { type LoadedConfig, loadConfig } from './config/load.js';
 import { Datapath } from './datapath/datapath.js';
 import type { Native } from './datapath/native.js';
-import { noNames } from './docker/names.js';
-import { noPlugin } from './docker/plugin_state.js';
+import type { ActivatedSocket } from './docker/activation.js';
+import { DockerAdapter } from './docker/adapter.js';
+import type { Engine } from './docker/engine_api.js';
 import { WeftError } from './errors.js';
+import { addressRules } from './intent/address_rules.js';
+import { EndpointIntent } from './intent/endpoints.js';
+import { EngineNetworkIntent } from './intent/engine_networks.js';
 import { EntryIntent } from './intent/entries.js';
 import { Mutex } from './intent/mutex.js';
 import { NetworkIntent } from './intent/networks.js';
@@ -20,6 +24,7 @@ import type { IntentParts } from './intent/parts.js';
 import { PeerIntent } from './intent/peers.js';
 import { PortIntent } from './intent/ports.js';
 import { ReloadIntent } from './intent/reload.js';
+import { Ipam } from './ipam/ipam.js';
 import { Namespaces } from './reconcile/netns.js';
 import type { Proc } from './reconcile/proc.js';
 import { Reconciler } from './reconcile/reconciler.js';
@@ -49,6 +54,9 @@ export interface Surroundings {
   log: Logger;
   version: string;
   openStore(directory: string): Promise<Store>;
+  /** The plugin's socket, when systemd holds it. */
+  activated: ActivatedSocket | null;
+  connectEngine(path: string): Engine;
   /** Aborted while the daemon still starts: it gives up, and throws the reason. */
   stopping?: AbortSignal;
 }
@@ -107,7 +115,7 @@ async function unwind(undo: (() => void | Promise<void>)[], log: Logger): Promis
 async function start(
   options: DaemonOptions,
   loaded: LoadedConfig,
-  { native, proc, lookup, log, version, openStore, stopping }: Surroundings,
+  { native, proc, lookup, log, version, openStore, activated, connectEngine, stopping }: Surroundings,
   undo: (() => void | Promise<void>)[],
 ): Promise<Daemon> {
   const probe = native.probe();
@@ -136,12 +144,14 @@ async function start(
     resolver,
     events,
     log,
+    more: () => docker.findings(catalog.engineNetworks().length > 0),
   });
   const health = new HealthMonitor(
     () => datapath.counters().rounds,
     () => reconciler.findings,
   );
 
+  const ipam = new Ipam({ store, rules: addressRules(catalog, reconciler, native), now: Date.now });
   const intent: IntentParts = { store, catalog, reconciler, namespaces, events, mutex: new Mutex() };
   const reload = new ReloadIntent(
     intent,
@@ -163,15 +173,26 @@ async function start(
   const ready = new Promise<void>((resolve) => {
     openApi = resolve;
   });
+  const docker: DockerAdapter = new DockerAdapter({
+    ...config.docker,
+    activated,
+    ipam,
+    networks: new EngineNetworkIntent(intent),
+    endpoints: new EndpointIntent(intent, () => proc.bootId()),
+    connect: connectEngine,
+    kernel: native,
+    log,
+    ready,
+  });
   const app = createApp({
     views: new Views({
       catalog,
       reconciler,
       datapath,
       identity,
-      ipam: { pools: () => [] },
-      names: noNames,
-      plugin: noPlugin,
+      ipam,
+      names: docker.names,
+      plugin: docker.plugin,
     }),
     catalog,
     networks: new NetworkIntent(intent),
@@ -200,14 +221,16 @@ async function start(
       catalog,
       findings: () => reconciler.findings,
       version,
-      ipam: { pools: () => [] },
-      dockerRequests: { all: () => [] },
+      ipam,
+      dockerRequests: docker.requests,
     });
     const server = new MetricsServer(metrics.registry, health);
     await server.listen(config.metrics.listen);
     undo.push(() => server.close());
   }
 
+  undo.push(() => docker.close());
+  await docker.open();
   undo.push(() => reconciler.stop());
   stopping?.throwIfAborted();
   await reconciler.settle();

@@ -5,9 +5,11 @@ import type { Logger } from 'pino';
 import { listenOnPath } from '../api/unix_socket.js';
 import type { Kernel } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
+import type { DockerRequests, DockerRequests, RequestOutcome, RequestOutcome } from '../telemetry/docker_requests.js';
 import type { ActivatedSocket } from './activation.js';
 import { PluginHttp, type PluginLimits, pluginLimits } from './plugin_http.js';
 import { type PluginMethods, refusing } from './plugin_methods.js';
+import type { PluginState, PluginWatch } from './plugin_state.js';
 
 export interface PluginServerParts {
   /** null: off. A socket from systemd is then answered too, with an error: Docker must not wait for it. */
@@ -18,17 +20,10 @@ export interface PluginServerParts {
   /** Requests that change something wait for it, for a while. */
   ready: Promise<void>;
   kernel: Pick<Kernel, 'peerCredentials'>;
+  requests: Pick<DockerRequests, 'count'>;
 }
 
-export interface PluginState {
-  socket: string | null;
-  state: 'off' | 'listening' | 'failed';
-  reason: string | null;
-  /** When Docker asked for the plugin last. */
-  activated: Date | null;
-}
-
-export class PluginServer {
+export class PluginServer implements PluginWatch {
   private readonly http: PluginHttp;
   private fromSystemd: Server | null = null;
   private own: Server | null = null;
@@ -43,14 +38,13 @@ export class PluginServer {
     private readonly parts: PluginServerParts,
     limits: PluginLimits = pluginLimits,
   ) {
-    const { methods, log, ready } = parts;
+    const { methods, log, ready, requests } = parts;
     const onActivate = () => {
       this.activated = new Date();
     };
-    this.http = new PluginHttp(
-      { methods: parts.path === null ? refusing(methods) : methods, log, ready, onActivate },
-      limits,
-    );
+    const count = (method: string, outcome: RequestOutcome) => requests?.count(method, outcome);
+    const served = path === null ? refusing(methods) : methods;
+    this.http = new PluginHttp({ methods: served, log, ready, onActivate, count }, limits);
   }
 
   /** Never throws: what went wrong is in {@link state}, and {@link check} tries it again. */

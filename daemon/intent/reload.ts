@@ -7,6 +7,7 @@ import type { IntentParts } from './parts.js';
 
 const needRestart = new Map([
   ['metrics', 'takes effect when weftd is started again'],
+  ['docker', 'takes effect when weftd is started again'],
   ['log.format', 'takes effect when weftd is started again'],
   ['workers', 'takes effect when weftd is started again'],
   ['underlay.offloads.tso', 'applies to ports made from now on'],

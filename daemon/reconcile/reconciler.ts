@@ -38,6 +38,8 @@ export interface ReconcilerParts {
   resolver: PeerResolver;
   events: EventBus;
   log: Logger;
+  /** Findings of parts that are no desired state, such as Docker. */
+  more?: () => readonly FindingDraft[];
   now?: () => Date;
 }
 
@@ -189,7 +191,8 @@ export class Reconciler {
     this.arrivals.saw(this.endpointsUp(this.lastView));
     const unwritten = await this.record(this.lastView);
     const found = diagnose(this.lastView, this.parts.catalog, this.parts.datapath.counters());
-    this.publish([...this.checkFile(), ...found, ...unwritten, ...(await this.checkStore())]);
+    const more = this.parts.more?.() ?? [];
+    this.publish([...this.checkFile(), ...found, ...more, ...unwritten, ...(await this.checkStore())]);
   }
 
   private checkFile(): FindingDraft[] {

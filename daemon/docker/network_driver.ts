@@ -25,8 +25,6 @@ export interface NetworkDriverParts {
 }
 
 const longestSandbox = 1024;
-/** What Docker gives as the pool of `--ipam-driver null`. */
-const noSubnet: readonly string[] = ['0.0.0.0/0', '::/0'];
 const ownSpaces: readonly string[] = Object.values(addressSpaces);
 
 /** RouteType of libnetwork: on the link, without a next hop. */
@@ -143,17 +141,6 @@ function toEngineNetwork(request: Request<'createNetwork'>) {
   const { network, vni, mtu, foreignIpam, ignored } = readNetworkOptions(
     genericOptions('NetworkDriver.CreateNetwork', request.Options),
   );
-  const all = [...request.IPv4Data, ...request.IPv6Data];
-  const pools = all.filter(({ Pool }) => !noSubnet.includes(Pool)).map(toPool);
-  const [unnumbered] = all.filter(({ Pool }) => noSubnet.includes(Pool));
-  if (unnumbered !== undefined && !foreignIpam)
-    throw new WeftError('WEFT_FOREIGN_POOL', { subnet: unnumbered.Pool });
-  if (pools.length === 0 && network === null)
-    throw new WeftError('WEFT_DOCKER_OPTION', {
-      option: 'weft.network',
-      reason: 'is needed by a network without a subnet, which has nothing to be named after',
-      advice: 'Write such as "-o weft.network=blue", the same on every host.',
-    });
   return {
     id: request.NetworkID,
     network,
@@ -161,7 +148,7 @@ function toEngineNetwork(request: Request<'createNetwork'>) {
     mtu,
     internal: request.Options[labels.internal] === true,
     foreignIpam,
-    pools,
+    pools: [...request.IPv4Data, ...request.IPv6Data].map(toPool),
     ignored,
   };
 }

@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { WeftError } from '../errors.js';
-import type { DockerRequests, RequestOutcome, RequestOutcome } from '../telemetry/docker_requests.js';
+import type { DockerRequests, RequestOutcome } from '../telemetry/docker_requests.js';
 import { activate, type PluginMethods } from './plugin_methods.js';
 import { type Call, invalid } from './protocol.js';
 
@@ -19,7 +19,6 @@ export interface PluginHttpParts {
   requests: Pick<DockerRequests, 'count'>;
   /** Docker asked for the plugin. */
   onActivate(): void;
-  count(method: string, outcome: RequestOutcome): void;
 }
 
 export interface PluginLimits {
@@ -143,7 +142,6 @@ export class PluginHttp {
     const ids: Record<string, string> = {};
     let status = 200;
     let outcome: RequestOutcome = 'answered';
-    const counted: RequestOutcome = 'answered';
     let answer: object;
     try {
       const body = await this.receive(request);
@@ -152,16 +150,21 @@ export class PluginHttp {
     } catch (error) {
       const known = toWeftError(error);
       outcome = known.code === 'WEFT_INTERNAL' ? 'failed' : 'refused';
-      if (outcome === 'failed') this.parts.log.error({ method: name, err: error }, 'a request of Docker met a defect');
+      if (outcome === 'failed')
+        this.parts.log.error({ method: name, err: error }, 'a request of Docker met a defect');
       status = error instanceof NoSuchMethod ? error.status : 500;
       const text = known.toText();
       // The network driver's client reads Err, the IPAM driver's one reads Error.
       answer = { Err: text, Error: text };
     }
-    this.parts.count(name, outcome);
+    this.parts.requests.count(name, outcome);
     const told = { method: name, ...ids, milliseconds: Math.round(performance.now() - started) };
     if (outcome === 'answered') this.parts.log.debug(told, 'answered Docker');
-    else this.parts.log.warn({ ...told, reason: (answer as { Err: string }).Err }, 'refused a request of Docker');
+    else
+      this.parts.log.warn(
+        { ...told, reason: (answer as { Err: string }).Err },
+        'refused a request of Docker',
+      );
     // A body that did not end in time leaves a connection on which no next request can be told.
     if (!request.complete) response.setHeader('connection', 'close');
     const body = Buffer.from(`${JSON.stringify(answer)}\n`);

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { listenOnPath } from '../api/unix_socket.js';
 import type { Kernel } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
-import type { DockerRequests, DockerRequests, RequestOutcome, RequestOutcome } from '../telemetry/docker_requests.js';
+import type { DockerRequests } from '../telemetry/docker_requests.js';
 import type { ActivatedSocket } from './activation.js';
 import { PluginHttp, type PluginLimits, pluginLimits } from './plugin_http.js';
 import { type PluginMethods, refusing } from './plugin_methods.js';
@@ -38,13 +38,12 @@ export class PluginServer implements PluginWatch {
     private readonly parts: PluginServerParts,
     limits: PluginLimits = pluginLimits,
   ) {
-    const { methods, log, ready, requests } = parts;
+    const { path, methods, log, ready, requests } = parts;
     const onActivate = () => {
       this.activated = new Date();
     };
-    const count = (method: string, outcome: RequestOutcome) => requests?.count(method, outcome);
     const served = path === null ? refusing(methods) : methods;
-    this.http = new PluginHttp({ methods: served, log, ready, onActivate, count }, limits);
+    this.http = new PluginHttp({ methods: served, log, ready, requests, onActivate }, limits);
   }
 
   /** Never throws: what went wrong is in {@link state}, and {@link check} tries it again. */

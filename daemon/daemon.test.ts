@@ -69,22 +69,18 @@ describe('weftd on a fake kernel', () => {
 
   async function start(from = native, stopping = new AbortController().signal): Promise<void> {
     daemon = await startDaemon(options, loadConfig(options.configFile, true), {
-      options,
-      { ...loaded, config: { ...loaded.config, docker } },
-      {
-        native: from,
-        proc,
-        lookup: async () => [],
-        log: pino({ level: 'info' }, { write: (line: string) => void logged.push(line) }),
-        version: '1.2.3',
-        openStore: (directory) => LmdbStore.open(directory),
-        activated: null,
-        connectEngine: () => {
-          throw new Error('docker.api is off');
-        },
-        stopping,
+      native: from,
+      proc,
+      lookup: async () => [],
+      log: pino({ level: 'info' }, { write: (line: string) => void logged.push(line) }),
+      version: '1.2.3',
+      openStore: (directory) => LmdbStore.open(directory),
+      activated: null,
+      connectEngine: () => {
+        throw new Error('docker.api is off');
       },
-    );
+      stopping,
+    });
   }
 
   async function call(

@@ -70,8 +70,7 @@ const table = {
     http: 409,
     exit: 5,
     sentence: 'VNI {vni} belongs to network "{other}" already',
-    remedy:
-      'Give the network another VNI (--vni; with Docker, "-o weft.vni=N"), the same one on every host.',
+    remedy: 'Give the network another VNI (--vni; with Docker, "-o weft.vni=N"), the same one on every host.',
   },
   WEFT_NETWORK_HAS_PORTS: {
     http: 409,
@@ -183,6 +182,12 @@ const table = {
     sentence: 'there is no pool "{pool}"',
     remedy: 'Remove the network and create it again; "weft pool ls" lists the pools.',
   },
+  WEFT_POOL_NOT_FOUND: {
+    http: 404,
+    exit: 4,
+    sentence: 'there is no pool "{pool}"',
+    remedy: '"weft pool ls" lists the pools.',
+  },
   WEFT_IPAM_NO_DEFAULT_POOL: {
     http: 409,
     exit: 5,
@@ -198,7 +203,8 @@ const table = {
   WEFT_FOREIGN_POOL: {
     http: 409,
     exit: 5,
-    sentence: 'the subnet {subnet} comes from another IPAM driver, which gives the same addresses on every host',
+    sentence:
+      'the subnet {subnet} comes from another IPAM driver, which gives the same addresses on every host',
     remedy:
       'Add "--ipam-driver weft"; or, when its addresses never overlap between hosts, "-o weft.allow-foreign-ipam=true".',
   },

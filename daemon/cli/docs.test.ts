@@ -26,12 +26,15 @@ const commands = commandTree.flatMap((entry) =>
 /** Of the commands whose --json shape the page shows. */
 const shapes: Record<string, z.ZodType> = {
   status: schema.StatusSchema,
+  ps: z.array(schema.ContainerSchema),
   drops: z.array(schema.DropSchema),
   events: schema.EventSchema,
   reload: schema.ReloadSchema,
   'network create': schema.NetworkSchema,
+  'network inspect': schema.NetworkSchema.shape.engines,
   'port add': schema.PortSchema,
   'peer add': schema.PeerSchema,
+  'pool ls': z.array(schema.PoolSchema),
   'fdb ls': z.array(schema.FdbEntrySchema),
   'fdb add': schema.FdbEntrySchema,
 };

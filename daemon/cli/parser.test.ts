@@ -58,7 +58,7 @@ describe('--help', () => {
 
 describe('a usage error', () => {
   it.each([
-    [[], 'a command is needed: status, network,'],
+    [[], 'a command is needed: status, ps, network,'],
     [['network'], '"network" needs a command: create, ls, inspect, rm'],
     [['stats'], 'there is no command "stats"; did you mean "status"?'],
     [['complete'], 'did you mean "completion"?'],

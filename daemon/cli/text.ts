@@ -40,6 +40,11 @@ export function plural(value: number, noun: string): string {
   return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
 }
 
+/** The first 12 digits of a long ID, as Docker prints it. */
+export function shortId(id: string): string {
+  return id.slice(0, 12);
+}
+
 /** Control characters, the marks that reorder text, and line separators. */
 const unsafe = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
 

@@ -6,16 +6,20 @@ import { events } from './commands/events.js';
 import { fdb } from './commands/fdb.js';
 import { network } from './commands/network.js';
 import { peer } from './commands/peer.js';
+import { pool } from './commands/pool.js';
 import { port } from './commands/port.js';
+import { ps } from './commands/ps.js';
 import { reload } from './commands/reload.js';
 import { status } from './commands/status.js';
 import { version } from './commands/version.js';
 
 export const commandTree: readonly (Command | Group)[] = [
   status,
+  ps,
   network,
   port,
   peer,
+  pool,
   fdb,
   drops,
   events,

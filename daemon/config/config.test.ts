@@ -43,14 +43,28 @@ describe('the configuration file', () => {
     ]);
   });
 
-  it('keeps keys that are not used yet', () => {
+  it('reads the share of the host, and that of a network', () => {
     const source =
-      'ipam: { share: { of: 16, index: 3 } }\nnetworks: { blue: { ipam: { share: { of: 4, index: 0 } } } }';
+      'ipam: { share: { of: 16, index: 3 } }\nnetworks: { blue: { ipam: { share: { of: 4, index: 0 } } }, red: { ipam: { share: null } } }';
     const { config } = parseConfig(source, 'f.yaml');
-    expect([config.ipam.share, config.networks.blue?.ipam?.share]).toEqual([
+    expect([config.ipam.share, config.networks.blue?.ipam?.share, config.networks.red?.ipam?.share]).toEqual([
       { of: 16, index: 3 },
       { of: 4, index: 0 },
+      null,
     ]);
+    expect(parseConfig('', 'f.yaml').config.ipam.share).toBeNull();
+  });
+
+  it('reads where Docker is, each half by itself', () => {
+    const docker = (source: string) => parseConfig(source, 'f.yaml').config.docker;
+    const usual = { plugin: '/run/docker/plugins/weft.sock', api: '/var/run/docker.sock' };
+    expect(docker('')).toEqual(usual);
+    expect(docker('docker: {}')).toEqual(usual);
+    expect(docker('docker: { api: off }')).toEqual({ ...usual, api: 'off' });
+    expect(docker('docker: { plugin: "off", api: /srv/docker.sock }')).toEqual({
+      plugin: 'off',
+      api: '/srv/docker.sock',
+    });
   });
 
   it('reports all mistakes at once, each with line, column, key and what was expected', () => {
@@ -88,6 +102,19 @@ workers: 4
       'networks.a.vni: expected a VNI, a whole number 1-16777214; got 16777215',
     ],
     ['ipam: { share: { of: 4, index: 4 } }', 'ipam.share.index: expected less than ipam.share.of (4)'],
+    [
+      'networks: { a: { ipam: { share: { of: 2, index: 2 } } } }',
+      'networks.a.ipam.share.index: expected less than ipam.share.of (2)',
+    ],
+    ['ipam: { share: { of: 0, index: 0 } }', 'ipam.share.of: expected the number of shares'],
+    ['ipam: { share: { of: 4 } }', 'ipam.share.index: expected the index of the share'],
+    ['ipam: { share: 4 }', 'ipam.share: expected a share, a mapping of keys to values'],
+    ['docker: { plugin: weft.sock }', 'docker.plugin: expected the absolute path of a socket'],
+    ['docker: { api: tcp://127.0.0.1:2375 }', 'docker.api: expected the absolute path of a socket'],
+    [`docker: { api: /${'x'.repeat(107)} }`, 'docker.api: expected the absolute path of a socket'],
+    ['docker: { api: false }', 'docker.api: expected the absolute path of a socket, or off'],
+    ['docker: off', 'docker: expected docker, a mapping of keys to values'],
+    ['docker: { socket: /x }', 'docker.socket: there is no such key'],
     ['a: 1\na: 2', 'f.yaml:2:1: the key "a" is there already'],
     ['{ a: { b c: 1, "b c" : 2 } }', 'f.yaml:1:16: the key "b c" is there already'],
     ['a: [', 'f.yaml:1:5:'],

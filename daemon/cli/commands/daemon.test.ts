@@ -29,6 +29,9 @@ describe('weft status', () => {
         'Networks: 1',
         '   Ports: 2, 1 up',
         '   Peers: 1, 1 active',
+        '  Docker: plugin on /run/docker/plugins/weft.sock, not asked for since weftd was started',
+        '          its names are not known: there is no such socket',
+        '          0 networks, 0 endpoints',
         '     FDB: 3 learned, 1 declared',
         'Received: 1,000,000 frames: 999,990 unicast, 8 flooded, 1 consumed, 1 dropped',
         '  Queued: 5 frames: 4 sent, 1 dropped',
@@ -36,6 +39,31 @@ describe('weft status', () => {
         '',
       ].join('\n'),
     );
+  });
+
+  it.each([
+    [
+      { activated: new Date(Date.now() - 65_000).toISOString(), engine: '20.10.24', api: null, endpoints: 1 },
+      [
+        'plugin on /run/docker/plugins/weft.sock, asked for 1m 5s ago',
+        'Docker 20.10.24 tells names',
+        '0 networks, 1 endpoint',
+      ],
+    ],
+    [
+      { state: 'failed', reason: 'another process answers there already' },
+      [
+        'plugin failed: another process answers there already',
+        'its names are not known: there is no such socket',
+        '0 networks, 0 endpoints',
+      ],
+    ],
+    [{ state: 'off', socket: null }, ['off (docker.plugin)']],
+  ])('says of Docker %j', async (differs, lines) => {
+    const docker = { ...healthy.docker, ...differs };
+    daemon.answers = { 'GET /v1/status': { status: 200, body: { ...healthy, docker } } };
+    const { stdout } = await weft('status');
+    expect(stdout).toContain(`  Docker: ${lines.join('\n          ')}\n     FDB: `);
   });
 
   it('ends with the findings and their remedies, and succeeds', async () => {

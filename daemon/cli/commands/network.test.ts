@@ -121,6 +121,22 @@ describe('weft network inspect', () => {
     );
   });
 
+  it('shows the networks of Docker that are on it', async () => {
+    const engine = { engine: 'docker', subnets: ['10.32.0.0/16', 'fd32::/64'], internal: true };
+    const engines = [
+      { ...engine, id: 'ab'.repeat(32), name: 'front' },
+      { ...engine, id: 'cd'.repeat(32), name: null, subnets: [], internal: false },
+    ];
+    daemon.answers = { 'GET /v1/networks/blue': { status: 200, body: { ...blue, engines } } };
+    expect((await weft('network', 'inspect', 'blue')).stdout).toContain(
+      [
+        ' Docker: network front (abababababab): 10.32.0.0/16, fd32::/64, internal',
+        '         network (name not known) (cdcdcdcdcdcd)',
+        '',
+      ].join('\n'),
+    );
+  });
+
   it('prints what the API answered as JSON, also fields that it does not know', async () => {
     const body = { ...blue, later: [1] };
     daemon.answers = { 'GET /v1/networks/blue': { status: 200, body } };

@@ -4,7 +4,7 @@ import { mtu, segment, subnet, wholeNumber } from '../arguments.js';
 import { defineCommand, type Group } from '../command.js';
 import { isRemote } from '../failure.js';
 import { block, table } from '../layout.js';
-import { count } from '../text.js';
+import { count, shortId } from '../text.js';
 
 const name = { type: 'string', describe: 'Name of the network', demandOption: true } as const;
 
@@ -71,7 +71,7 @@ const ls = defineCommand({
 
 const inspect = defineCommand({
   syntax: 'inspect <name>',
-  describe: 'Show one network.',
+  describe: 'Show one network, with the networks of Docker that are on it.',
   positionals: { name },
   examples: [['network inspect blue', 'everything about blue']],
   async run(args, context) {
@@ -89,10 +89,16 @@ const inspect = defineCommand({
         ['Origin', `${rest.owner.kind} ${rest.owner.ref}`],
         ['Ports', count(rest.ports)],
         ['FDB', `${count(fdb.learned)} learned, ${count(fdb.declared)} declared`],
+        ...(rest.engines.length === 0 ? [] : [['Docker', rest.engines.map(engineNetwork)] as const]),
       ]),
     );
   },
 });
+
+function engineNetwork({ id, name: given, subnets, internal }: Network['engines'][number]): string {
+  const details = [subnets.join(', '), internal ? 'internal' : ''].filter((text) => text !== '').join(', ');
+  return `network ${given ?? '(name not known)'} (${shortId(id)})${details === '' ? '' : `: ${details}`}`;
+}
 
 const rm = defineCommand({
   syntax: 'rm <name>',

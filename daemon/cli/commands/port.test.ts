@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { WeftError } from '../../errors.js';
 import { FakeDaemon, refusal } from '../testing/fake_daemon.js';
 import { type Result, runCli } from '../testing/run_cli.js';
 import { blue, web } from '../testing/samples.js';
@@ -113,6 +114,16 @@ describe('weft port ls', () => {
     );
   });
 
+  it('has a column for containers where there are any', async () => {
+    const docked = { ...bare, ifname: 'weft0123456789a', container: 'shop' };
+    daemon.answers = { 'GET /v1/ports': { status: 200, body: [web, docked] } };
+    const lines = (await weft('port', 'ls')).stdout.split('\n');
+    expect(lines[0]).toBe(
+      'ID          NAME  CONTAINER  NETWORK  INTERFACE        MAC                ADDRESSES     ORIGIN  STATE',
+    );
+    expect(lines[2]).toContain('p-2         -     shop       red      weft0123456789a');
+  });
+
   it('shows one network, and knows an empty one from a missing one', async () => {
     daemon.answers = {
       'GET /v1/ports': { status: 200, body: [web, bare] },
@@ -141,6 +152,18 @@ describe('weft port inspect', () => {
     expect(stdout).toContain('       Sent: 1 frame, 60 bytes (60 B), 0 super-frames, 7 dropped\n');
   });
 
+  it('shows the container, and what it may send', async () => {
+    const owner = { kind: 'docker', ref: 'beef' };
+    const docked = { ...web, owner, netns: null, container: 'shop', spoof: 'deny' };
+    daemon.answers = { 'GET /v1/ports/web': { status: 200, body: docked } };
+    const { stdout } = await weft('port', 'inspect', 'web');
+    expect(stdout).toContain('  Container: shop\n');
+    expect(stdout).toContain('  Namespace: that of its container\n');
+    expect(stdout).toContain('    Sources: only its own MAC and addresses\n');
+    daemon.answers = { 'GET /v1/ports/web': { status: 200, body: web } };
+    expect((await weft('port', 'inspect', 'web')).stdout).toContain('    Sources: any MAC and address\n');
+  });
+
   it('exits with 5 when the reference fits two', async () => {
     daemon.answers = {
       'GET /v1/ports/eth0': refusal('WEFT_PORT_AMBIGUOUS', '"eth0" fits more than one port: a, b', 409),
@@ -150,6 +173,21 @@ describe('weft port inspect', () => {
 });
 
 describe('weft port rm', () => {
+  it('says who may remove the port of a container', async () => {
+    const error = new WeftError('WEFT_NOT_OWNER', {
+      object: 'port "p-2"',
+      origin: 'Docker',
+      advice: 'Use the docker command.',
+    });
+    daemon.answers = { 'DELETE /v1/ports/p-2': { status: 409, body: error.toBody() } };
+    expect(await weft('port', 'rm', 'p-2')).toEqual({
+      exit: 5,
+      stdout: '',
+      stderr:
+        'weft: port "p-2" comes from Docker and can only be changed there (WEFT_NOT_OWNER). Use the docker command.\n',
+    });
+  });
+
   it('removes', async () => {
     daemon.answers = { 'DELETE /v1/ports/eth0%40%2Fproc%2F1%2Fns%2Fnet': { status: 204 } };
     expect((await weft('port', 'rm', 'eth0@/proc/1/ns/net')).stdout).toBe(

@@ -74,6 +74,9 @@ const ls = defineCommand({
         [
           { header: 'ID', cell: (row) => row.id },
           { header: 'NAME', cell: (row) => row.name ?? '-' },
+          ...(rows.some(({ container }) => container !== null)
+            ? [{ header: 'CONTAINER', cell: (row: Port) => row.container ?? '-' }]
+            : []),
           { header: 'NETWORK', cell: (row) => row.network },
           { header: 'INTERFACE', cell: place },
           { header: 'MAC', cell: (row) => row.mac },
@@ -103,13 +106,18 @@ const inspect = defineCommand({
       block([
         ['ID', port.id],
         ['Name', port.name ?? '-'],
+        ...(port.container === null ? [] : [['Container', port.container] as const]),
         ['Network', port.network],
         ['Interface', port.ifname],
-        ['Namespace', port.netns ?? 'that of weftd'],
+        [
+          'Namespace',
+          port.netns ?? (port.owner.kind === 'docker' ? 'that of its container' : 'that of weftd'),
+        ],
         ['Attached by', port.attach],
         ['MAC', port.mac],
         ['Addresses', port.addresses],
         ['MTU', `${port.mtu} bytes of IP`],
+        ['Sources', port.spoof === 'deny' ? 'only its own MAC and addresses' : 'any MAC and address'],
         ['Origin', `${port.owner.kind} ${port.owner.ref}`],
         ['State', port.reason === null ? port.state : `${port.state} (${port.reason})`],
         ...counterProperties(port.counters),

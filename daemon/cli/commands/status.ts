@@ -38,6 +38,7 @@ function render(status: Status): string {
     ['Networks', count(status.networks)],
     ['Ports', `${count(status.ports.total)}, ${count(status.ports.up)} up`],
     ['Peers', `${count(status.peers.total)}, ${count(status.peers.active)} active`],
+    ['Docker', docker(status.docker)],
     ['FDB', `${count(status.fdb.learned)} learned, ${count(status.fdb.declared)} declared`],
     [
       'Received',
@@ -51,6 +52,25 @@ function render(status: Status): string {
     ['Findings', status.findings.length === 0 ? 'none' : count(status.findings.length)],
   ]);
   return text + status.findings.map(renderFinding).join('');
+}
+
+/** What Docker knows of weft, then what weft knows of Docker. */
+function docker(seen: Status['docker']): string[] {
+  if (seen.state === 'off') return ['off (docker.plugin)'];
+  const { socket, state, reason, activated, engine, api, networks, endpoints } = seen;
+  const asked =
+    activated === null
+      ? 'not asked for since weftd was started'
+      : `asked for ${duration((Date.now() - Date.parse(activated)) / 1000)} ago`;
+  const plugin =
+    state === 'failed'
+      ? `plugin failed: ${reason ?? 'the reason is not known'}`
+      : `plugin on ${socket}, ${asked}`;
+  return [
+    plugin,
+    engine === null ? `its names are not known: ${api ?? 'no answer yet'}` : `Docker ${engine} tells names`,
+    `${plural(networks, 'network')}, ${plural(endpoints, 'endpoint')}`,
+  ];
 }
 
 function withReason(part: { state: string; reason: string | null }): string {

@@ -1,5 +1,5 @@
 /** One of each shape of the API. */
-import type { Drop, FdbEntry, Network, Peer, Port, Status } from '../../api/schema.js';
+import type { Container, Drop, FdbEntry, Network, Peer, Pool, Port, Status } from '../../api/schema.js';
 
 const owner = { kind: 'api' as const, ref: 'cli' };
 
@@ -42,6 +42,50 @@ export const web: Port = {
   counters,
   spoof: 'allow',
   container: null,
+};
+
+export const nginx: Container = {
+  engine: 'docker',
+  id: 'c0ffee'.repeat(11).slice(0, 64),
+  name: 'web',
+  image: 'nginx:1',
+  labels: { app: 'shop', tier: 'front' },
+  aliases: ['www'],
+  network: '10.32.0.0/16',
+  engineNetwork: { id: '11'.repeat(32), name: 'front' },
+  endpoint: 'beef'.repeat(16),
+  addresses: ['10.32.0.2/16'],
+  mac: '02:00:5e:10:00:02',
+  port: 'p-0011aabb',
+  ifname: 'eth0',
+  state: 'up',
+  reason: null,
+  counters,
+};
+
+export const ten: Pool = {
+  id: 'weft:1:10.32.0.0/16',
+  scope: '10.32.0.0/16',
+  subnet: '10.32.0.0/16',
+  range: '10.32.48.0-10.32.63.255',
+  size: '4096',
+  used: 1,
+  leases: [
+    {
+      address: '10.32.0.1',
+      kind: 'gateway',
+      name: null,
+      port: null,
+      since: new Date(Date.now() - 3_725_000).toISOString(),
+    },
+    {
+      address: '10.32.48.0',
+      kind: 'endpoint',
+      name: 'web',
+      port: 'p-0011aabb',
+      since: new Date(Date.now() - 65_000).toISOString(),
+    },
+  ],
 };
 
 export const host2: Peer = {

@@ -1,5 +1,6 @@
 /** A container of an engine in the lab. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { Output, RunOptions } from './command.js';
 import type { DockerHost } from './docker-host.js';
 import { until } from './wait.js';
@@ -30,15 +31,37 @@ export class Container {
     return this.host.tryDocker(['exec', this.name, ...argv], options);
   }
 
-  /** Starts a program in it that goes on. What it prints can be read from the child. */
-  start(...argv: string[]): ChildProcess {
-    const [file, ...rest] = this.host.enter([
-      ...['/usr/bin/docker', '-H', 'unix:///var/run/docker.sock'],
-      ...['exec', this.name, ...argv],
-    ]) as [string, ...string[]];
-    const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+  /**
+   * Starts a program of the container that goes on, without Docker, so that it outlives a dockerd. It is a process group of its own: see
+   * {@link endGroup}.
+   */
+  async start(...argv: string[]): Promise<ChildProcess> {
+    const pid = await this.host.docker('inspect', '--format', '{{.State.Pid}}', this.name);
+    const [file, ...rest] = this.host.enter(['nsenter', '-t', pid, '-m', '-n', '-u', '--', ...argv]) as [
+      string,
+      ...string[],
+    ];
+    const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     child.on('error', () => {});
     return child;
+  }
+
+  /** Pings without pause until `work` is done; gives the share of echoes that came back. */
+  async pingWhile(address: string, work: () => Promise<unknown>): Promise<number> {
+    const child = await this.start('/bin/ping', '-q', '-n', '-i', '0.02', address);
+    const ended = once(child, 'close');
+    let text = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    try {
+      await work();
+    } finally {
+      endGroup(child);
+      await ended;
+    }
+    const [, sent = 0, received = 0] = /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
+    return Number(received) / Number(sent);
   }
 
   async attachment(network: string): Promise<Attachment> {
@@ -96,5 +119,15 @@ export class Container {
 
   remove(): Promise<string> {
     return this.host.docker('rm', '-f', this.name);
+  }
+}
+
+/** Interrupts a program that {@link Container.start} has started. */
+export function endGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, 'SIGINT');
+  } catch {
+    // It ended meanwhile.
   }
 }

@@ -3,7 +3,7 @@
  * a disk of its own. It can lose its power and boot again.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -173,8 +173,25 @@ export class DockerHost extends WeftClient {
   /** Starts weftd and waits until it has settled; an object is written to its configuration first. */
   async startWeftd(config?: Record<string, unknown> | string): Promise<void> {
     if (config !== undefined) this.configure(config);
-    const weftd = await this.#start('weftd', [process.execPath, weftdProgram]);
-    this.#weftd = weftd;
+    this.#weftd = await this.#start('weftd', [process.execPath, weftdProgram]);
+    await this.weftdIsReady();
+  }
+
+  /**
+   * Listens on the plugin's socket, as weft-docker.socket of systemd does: the first connection starts weftd.
+   * {@link weftdIsReady} then waits for it.
+   */
+  async activateWeftd(): Promise<void> {
+    const socket = '/run/docker/plugins/weft.sock';
+    this.#weftd = await this.#start('weftd', [
+      ...['systemd-socket-activate', '-l', socket, '--fdname=docker', '--'],
+      ...[process.execPath, weftdProgram],
+    ]);
+    await until(`the socket of ${this.name} is there`, () => existsSync(this.path(socket)));
+  }
+
+  async weftdIsReady(): Promise<void> {
+    const weftd = running(this.#weftd, `${this.name} has no weftd running`);
     await until(`weftd on ${this.name} is ready`, async () => {
       if (hasEnded(weftd.child)) return true;
       return (await this.status()).pid === innerPid(weftd.pid);

@@ -1,0 +1,103 @@
+/** What most Docker tests begin with: two hosts that are peers, each with a dockerd, a weftd, and its share of every subnet. */
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import type { DockerHost } from '../../lab/docker-host.js';
+import { Lab } from '../../lab/lab.js';
+import { until } from '../../lab/wait.js';
+
+export interface Engines {
+  lab: Lab;
+  h1: DockerHost;
+  h2: DockerHost;
+}
+
+export interface EngineOptions {
+  /** Added to the configuration of both. */
+  config?: Record<string, unknown>;
+  /** Flags of both dockerd. */
+  dockerd?: string[];
+}
+
+/** The configuration of host number `index` (from 0), whose peer has this address. */
+export function meshConfig(index: number, peer: string): Record<string, unknown> {
+  return { peers: [peer], ipam: { share: { of: 4, index } } };
+}
+
+/** Two engines for all tests of a file. What the daemons logged is shown when one fails. */
+export function twoEngines({ config = {}, dockerd = [] }: EngineOptions = {}): Engines {
+  const engines = {} as Engines;
+  beforeAll(async () => {
+    const lab = await Lab.open();
+    engines.lab = lab;
+    engines.h1 = await lab.dockerHost('h1');
+    engines.h2 = await lab.dockerHost('h2');
+    const { h1, h2 } = engines;
+    await Promise.all([
+      h1.startWeftd({ ...meshConfig(0, h2.ipv4), ...config }),
+      h2.startWeftd({ ...meshConfig(1, h1.ipv4), ...config }),
+    ]);
+    await Promise.all([h1.startDockerd(...dockerd), h2.startDockerd(...dockerd)]);
+  });
+  afterEach(({ task }) => {
+    if (task.result?.state !== 'fail') return;
+    process.stderr.write(`\n${task.name}:\n${engines.h1?.logs}\n${engines.h2?.logs}\n`);
+  });
+  afterAll(() => engines.lab?.close());
+  return engines;
+}
+
+/** `docker network create -d weft --ipam-driver weft OPTIONS NAME` on each host. */
+export async function createNetwork(
+  hosts: readonly DockerHost[],
+  name: string,
+  ...options: string[]
+): Promise<void> {
+  await Promise.all(
+    hosts.map((host) =>
+      host.docker('network', 'create', '-d', 'weft', '--ipam-driver', 'weft', ...options, name),
+    ),
+  );
+}
+
+/** Removes containers and networks of a test, and waits until weft has nothing left of them. */
+export async function clear(...hosts: DockerHost[]): Promise<void> {
+  for (const host of hosts) {
+    const containers = await host.containerNames();
+    if (containers.length > 0) await host.docker('rm', '-f', ...containers);
+    const networks = await host.docker('network', 'ls', '-q', '-f', 'driver=weft');
+    if (networks !== '') await host.docker('network', 'rm', ...networks.split('\n'));
+    await until(`${host.name} is clear`, async () => {
+      expect(await traces(host)).toEqual(nothing);
+      return true;
+    });
+  }
+}
+
+/** What containers leave traces in: 0 of each when there is none. */
+export interface Traces {
+  ports: number;
+  leases: number;
+  /** Links of endpoints in the host's own namespace, where they are only before and after their time in a container. */
+  links: number;
+  /** Namespaces of containers. */
+  sandboxes: number;
+}
+
+export const nothing: Traces = { ports: 0, leases: 0, links: 0, sandboxes: 0 };
+
+export async function traces(host: DockerHost): Promise<Traces> {
+  const leases = (await host.pools()).flatMap((pool) => pool.leases);
+  const links = (await host.attempt(['ip', '-br', 'link'])).stdout.match(/^weft/gm);
+  const sandboxes = (await host.attempt(['ls', '/run/docker/netns'])).stdout.match(/^[0-9a-f]{12}$/gm);
+  return {
+    ports: (await host.ports()).length,
+    leases: leases.filter(({ kind }) => kind === 'endpoint').length,
+    links: links?.length ?? 0,
+    sandboxes: sandboxes?.length ?? 0,
+  };
+}
+
+/** Whether an address is in host `index`'s quarter of 10.x.0.0/16, as {@link meshConfig} gives it. */
+export function inShare(address: string, index: number): boolean {
+  const third = Number(address.split('.')[2]);
+  return third >= index * 64 && third < (index + 1) * 64;
+}

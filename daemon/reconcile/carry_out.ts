@@ -82,6 +82,9 @@ export class Carrier {
       case 'set-mtu':
         this.kernel.linkSet(step.netns, step.ifname, { mtu: step.mtu });
         break;
+      case 'set-noqueue':
+        this.kernel.linkSet(step.netns, step.ifname, { noqueue: true });
+        break;
       case 'declare':
         this.datapath.declare(step.entry);
         break;

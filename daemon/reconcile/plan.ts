@@ -72,6 +72,7 @@ export type Step =
   | { do: 'create-tap'; port: DesiredPort; netns: NetnsPath; cookie: string }
   | { do: 'reattach-tap'; port: DesiredPort; netns: NetnsPath; cookie: string; ifname: string }
   | { do: 'set-mtu'; id: string; netns: NetnsPath; ifname: string; mtu: number }
+  | { do: 'set-noqueue'; id: string; netns: NetnsPath; ifname: string }
   | { do: 'declare'; entry: DeclaredEntry };
 
 export function plan(desired: Desired, actual: Actual): Step[] {
@@ -151,8 +152,14 @@ function planPort(port: DesiredPort, desired: Desired, actual: Actual): Step[] {
   // Its links could not be listed: that is no proof that the port's is gone.
   if (inPlace && namespace === undefined) return [];
   if (inPlace && link !== undefined) {
-    if (link.mtu === port.mtu) return [];
-    return [{ do: 'set-mtu', id: port.id, netns: place.path, ifname: link.ifname, mtu: port.mtu }];
+    const where = { id: port.id, netns: place.path, ifname: link.ifname };
+    return [
+      ...(link.mtu === port.mtu ? [] : [{ do: 'set-mtu', ...where, mtu: port.mtu } as const]),
+      // It was lost when the engine moved the link; the default one takes 6 MiB of the kernel for each TAP.
+      ...(port.roams && link.up && link.qdisc !== 'noqueue'
+        ? [{ do: 'set-noqueue', ...where } as const]
+        : []),
+    ];
   }
   const where = { port, netns: place.path, cookie: place.cookie };
   return [

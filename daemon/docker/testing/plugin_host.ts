@@ -27,7 +27,12 @@ export interface Asking {
 /** As Docker does: no content type; no body at all where there is none. */
 export function ask(socketPath: string, path: string, body?: unknown, asking: Asking = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const headers = { accept: 'application/vnd.docker.plugins.v1.2+json', ...asking.headers };
+    const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+    const headers = {
+      accept: 'application/vnd.docker.plugins.v1.2+json',
+      ...(text === undefined ? {} : { 'content-length': Buffer.byteLength(text) }),
+      ...asking.headers,
+    };
     const sent = request(
       {
         socketPath,
@@ -37,24 +42,28 @@ export function ask(socketPath: string, path: string, body?: unknown, asking: As
         ...(asking.agent ? { agent: asking.agent } : {}),
       },
       (response) => {
-        let text = '';
+        let received = '';
         response.setEncoding('utf8');
         response.on('data', (chunk: string) => {
-          text += chunk;
+          received += chunk;
         });
         response.on('end', () => {
           const { statusCode = 0 } = response;
           try {
-            resolve({ status: statusCode, type: response.headers['content-type'], body: JSON.parse(text) });
+            resolve({
+              status: statusCode,
+              type: response.headers['content-type'],
+              body: JSON.parse(received),
+            });
           } catch {
-            reject(new Error(`${path} was answered ${statusCode} with what is no JSON: ${text}`));
+            reject(new Error(`${path} was answered ${statusCode} with what is no JSON: ${received}`));
           }
         });
         response.on('error', reject);
       },
     );
     sent.on('error', reject);
-    sent.end(body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body));
+    sent.end(text);
   });
 }
 

@@ -132,10 +132,13 @@ export class LeaseBook {
         tx.delete('lease', old);
       }
       tx.put('lease', key, {
-        ...{ scope: pool.scope, address },
+        scope: pool.scope,
+        address,
         kind: gateway ? 'gateway' : 'endpoint',
         name: gateway ? null : name,
-        ...{ port: null, state: 'active', since: now() },
+        port: null,
+        state: 'active',
+        since: now(),
       });
     });
     return address;

@@ -25,8 +25,13 @@ export class PoolBook {
     const made: PoolRecord[] = [];
     await store.transaction((tx) => {
       const pool = tx.get('pool', id) ?? {
-        ...{ id, scope, subnet, range },
-        ...{ references: 0, bound: false, requestedAt: 0 },
+        id,
+        scope,
+        subnet,
+        range,
+        references: 0,
+        bound: false,
+        requestedAt: 0,
       };
       made[0] = { ...pool, references: pool.references + 1, requestedAt: now() };
       tx.put('pool', id, made[0]);

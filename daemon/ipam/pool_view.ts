@@ -18,7 +18,9 @@ export function poolView(books: Books, pool: PoolRecord, limit: number): Pool {
     if (state === 'active' && holds(all, number)) active.push(number);
   active.sort((one, other) => (one < other ? -1 : 1));
   return {
-    ...{ id, scope, subnet },
+    id,
+    scope,
+    subnet,
     range: range === null ? 'none' : formatRange(range, familyOf(subnet)),
     size: range === null ? '0' : String(sizeOf(range)),
     used: range === null ? 0 : active.filter((number) => holds(range, number)).length,

@@ -72,7 +72,8 @@ export interface PortOptions {
   /**
    * The only sources that frames from this port may have; others are dropped as `spoofed_mac` or `spoofed_address`. null: any. The
    * addresses are numeric, without prefix. Always allowed besides: the IPv6 link-local address made from the MAC (RFC 4291,
-   * appendix A), and what a host sends before it has an address (0.0.0.0 in ARP probes and DHCP, :: in DAD).
+   * appendix A), and what a host sends before it has an address (0.0.0.0 in ARP probes and DHCP; :: in DAD of the addresses allowed,
+   * in router solicitations and in MLD). EINVAL for what is no address or no MAC.
    */
   guard: PortGuard | null;
 }
@@ -115,7 +116,8 @@ export type EngineEvent =
   | { type: 'stranger'; address: string }
   /**
    * A frame of ARP or ND from `where` claims an address of a guarded port of this network for another MAC. At most one a second for
-   * each port.
+   * each port. The frame was forwarded; the address is announced again, at most once in ten seconds for each port. Peer 65535 is
+   * a host that is no peer (`acceptAny`).
    */
   | { type: 'address-conflict'; network: number; port: number; address: string; mac: string; where: Where }
   | { type: 'events-lost'; count: number };
@@ -205,7 +207,8 @@ export declare class Engine {
   removePort(handle: number, destroy: boolean): void;
   /**
    * Sends a gratuitous ARP (RFC 5227) for each IPv4 and an unsolicited neighbour advertisement (RFC 4861, 7.2.6) for each IPv6
-   * address of a guarded port to the rest of its network, as if the port had sent them. Nothing happens when it has no guard.
+   * address of a guarded port to the rest of its network, as if the port had sent them: they count as received from it. Returns
+   * before that is done. Nothing happens when it has no guard.
    */
   announce(port: number): void;
   addPeer(options: PeerOptions): number;

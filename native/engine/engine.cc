@@ -64,6 +64,7 @@ void Engine::publish(std::shared_ptr<Tables> tables) {
   }
   tables->peer_index.build(tables->peers);
   tables->vni_index.build(tables->networks);
+  tables->guarded.build(tables->ports);
   tables_ = tables;
   worker_.publish(std::move(tables));
 }
@@ -158,6 +159,11 @@ void Engine::remove_port(uint16_t index, bool destroy) {
   fdb_.flush_destination({DestinationKind::port, index});
   if (destroy) port.queue->destroy_on_close();
   ports_[index].reset();
+}
+
+void Engine::announce(uint16_t index) {
+  Port& port = port_at(index);
+  if (port.options.guard != nullptr) worker_.request_announcement(port);
 }
 
 uint16_t Engine::add_peer(const PeerOptions& options) {

@@ -11,7 +11,17 @@
 
 namespace weft {
 
-enum class EventType : uint8_t { mac_learned, mac_moved, mac_frozen, port_gone, port_error, peer_offload_disabled, peer_too_big, stranger };
+enum class EventType : uint8_t {
+  mac_learned,
+  mac_moved,
+  mac_frozen,
+  port_gone,
+  port_error,
+  peer_offload_disabled,
+  peer_too_big,
+  stranger,
+  address_conflict,
+};
 
 struct Event {
   EventType type;
@@ -19,7 +29,8 @@ struct Event {
   Mac mac = 0;
   Destination where;
   int error = 0;     // errno of port_error and peer_offload_disabled
-  Endpoint address;  // of stranger
+  Endpoint address;  // of stranger and address_conflict
+  uint16_t port = 0; // of address_conflict: whose address it is
 };
 
 // Single producer (the worker), single consumer (the control thread).

@@ -13,6 +13,10 @@ bool is_reserved_group(Mac mac) { return (mac & ~Mac{0xf}) == 0x0180c2000000; }
 void Worker::forward(Frame& frame) {
   const Network& network = tables_->networks[frame.network];
   if (frame.packet.vlan && !network.options.vlan) return drop_received(frame, Drop::inner_vlan);
+  if (frame.guard != nullptr) {
+    if (const auto reason = frame.guard->refuse(frame.packet, frame.vnet)) return drop_received(frame, *reason);
+  }
+  if (may_claim(frame.packet)) watch_claim(frame);
   if (last_.fits(frame)) return unicast(frame, network, last_.to());
   last_.forget();
 

@@ -77,6 +77,7 @@ void Worker::receive_from_port(Port& port, uint8_t* read, size_t bytes) {
   Frame frame;
   frame.source = {DestinationKind::port, port.index};
   frame.group = port.options.group;
+  frame.guard = port.options.guard.get();
   frame.network = port.options.network;
   if (bytes < sizeof(VnetHeader) + kEthernetHeaderBytes) return drop_received(frame, Drop::runt);
   memcpy(&frame.vnet, read, sizeof frame.vnet);

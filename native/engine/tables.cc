@@ -52,4 +52,33 @@ uint32_t VniIndex::find(uint32_t vni) const {
   return kNone;
 }
 
+size_t GuardedIndex::home(NetworkIndex network, const AddressKey& address) const {
+  return mix(mix(address.high ^ mix(address.low)) + network) & (slots_.size() - 1);
+}
+
+void GuardedIndex::build(const std::vector<Port*>& ports) {
+  const auto guard_of = [](const Port* port) { return port == nullptr ? nullptr : port->options.guard.get(); };
+  size_t addresses = 0;
+  for (const Port* port : ports) addresses += guard_of(port) == nullptr ? 0 : guard_of(port)->addresses().size();
+  slots_.assign(addresses == 0 ? 1 : slots_for(addresses), {});
+  for (Port* port : ports) {
+    const Guard* guard = guard_of(port);
+    if (guard == nullptr) continue;
+    for (const Endpoint& address : guard->addresses()) {
+      const AddressKey key = address.key();
+      size_t at = home(port->options.network, key);
+      while (slots_[at].entry.port != nullptr) at = (at + 1) & (slots_.size() - 1);
+      slots_[at] = {port->options.network, key, {port, &address}};
+    }
+  }
+}
+
+const GuardedIndex::Entry* GuardedIndex::find(NetworkIndex network, const AddressKey& address) const {
+  size_t at = home(network, address);
+  for (; slots_[at].entry.port != nullptr; at = (at + 1) & (slots_.size() - 1)) {
+    if (slots_[at].network == network && slots_[at].address == address) return &slots_[at].entry;
+  }
+  return nullptr;
+}
+
 }  // namespace weft

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/counters.h"
+#include "engine/guard.h"
 #include "fdb/fdb.h"
 #include "io/endpoint.h"
 #include "io/tap_queue.h"
@@ -36,6 +37,7 @@ struct NetworkOptions {
 struct PortOptions {
   NetworkIndex network = 0;
   uint32_t group = 0;
+  std::shared_ptr<const Guard> guard = nullptr;  // null: any source
 };
 
 struct PeerOptions {
@@ -51,7 +53,11 @@ struct Port {
   std::unique_ptr<TapQueue> queue;
   DestinationCounters counters;
   std::atomic<bool> gone{false};  // the device is gone and is not read any more
-  Seconds last_error = 0;  // worker only: when port_error was last reported
+  std::atomic<bool> announce{false};  // asked for, and not done yet
+  // Worker only.
+  Seconds last_error = 0;     // when port_error was last reported
+  Seconds last_conflict = 0;  // when address_conflict was last reported ...
+  Seconds last_defence = 0;   // ... and when the address was last announced because of it
 };
 
 // What is known of a peer, which outlives a change of its options.
@@ -109,6 +115,27 @@ class VniIndex {
   std::vector<Slot> slots_ = std::vector<Slot>(1);  // one free slot ends every search
 };
 
+// Who has an address of a guard, by network and address.
+class GuardedIndex {
+ public:
+  struct Entry {
+    Port* port = nullptr;
+    const Endpoint* address = nullptr;  // the guard's own
+  };
+  void build(const std::vector<Port*>& ports);
+  bool empty() const { return slots_.size() == 1; }
+  const Entry* find(NetworkIndex network, const AddressKey& address) const;
+
+ private:
+  struct Slot {
+    NetworkIndex network = 0;
+    AddressKey address;
+    Entry entry;
+  };
+  size_t home(NetworkIndex network, const AddressKey& address) const;
+  std::vector<Slot> slots_ = std::vector<Slot>(1);  // one free slot ends every search
+};
+
 struct Tables {
   uint64_t version = 0;
   std::vector<Network> networks;  // by index; `used` is false for holes
@@ -117,6 +144,7 @@ struct Tables {
   std::vector<Peer*> flood_peers; // without holes
   PeerIndex peer_index;
   VniIndex vni_index;
+  GuardedIndex guarded;
   std::shared_ptr<const Underlay> underlay;  // may be null: nothing can be sent or received
 };
 

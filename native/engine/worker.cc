@@ -42,6 +42,7 @@ Worker::Worker(Fdb& fdb, EventRing& events, const Coalescer::Limits& limits)
       coalescer_(limits),
       inbox_(new uint8_t[kInboxBytes]),
       blocks_(new uint8_t[kBlockBytes]),
+      announcements_(new uint8_t[kAnnouncements * kAnnouncementStride]),
       tables_(std::make_shared<Tables>()),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -124,6 +125,7 @@ void Worker::round(int timeout_ms) {
       case Watched::wake: {
         eventfd_t ignored;
         eventfd_read(wake_, &ignored);
+        announce_requested();
         break;
       }
       case Watched::port: {
@@ -178,11 +180,13 @@ void Worker::serve_receiver(VtepReceiver& receiver) {
 }
 
 void Worker::flush() {
+  defend();
   last_.forget();
   outbox_.flush(now_);
   write_ports();
   inbox_used_ = 0;
   blocks_used_ = 0;
+  announcements_used_ = 0;
 }
 
 uint8_t* Worker::take_blocks(size_t bytes) {

@@ -5,6 +5,7 @@
 // from the moment they are read until flush(), and everything in between only points at them.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <thread>
@@ -38,6 +39,8 @@ class Worker {
   void watch_port(const Port& port);
   void unwatch(int fd);
   void watch_receiver(int fd);
+  // Has the worker announce the addresses of the port's guard (it has one) when it is woken by this; once for several requests.
+  void request_announcement(Port& port);
   const WorkerCounters& counters() const { return counters_; }
 
   // ---- the worker's thread, or a test that plays it ---------------------------------------------------------------------------
@@ -80,6 +83,13 @@ class Worker {
   void count_received(DestinationCounters* source, uint32_t wire_frames, uint32_t bytes);
   DestinationCounters* counters_of(Destination source);
 
+  // neighbours.cc: announcing addresses, and defending them.
+  static bool may_claim(const Packet& packet);
+  void watch_claim(const Frame& frame);
+  void defend();
+  void announce_requested();
+  void announce(Port& port, const Endpoint& address);
+
   // deliver.cc: writing to TAPs.
   void write_ports();
   void write_failed(Port& port, uint32_t frames, int error);
@@ -95,6 +105,16 @@ class Worker {
   size_t inbox_used_ = 0;
   std::unique_ptr<uint8_t[]> blocks_;  // segment headers of the round's super-frames
   size_t blocks_used_ = 0;
+
+  // Announcements that wait to be sent, each with room for a VXLAN header before it and its IP header at a multiple of 8.
+  static constexpr size_t kAnnouncements = 64;
+  static constexpr size_t kAnnouncementHeadroom = 10;
+  static constexpr size_t kAnnouncementStride = 96;
+  std::unique_ptr<uint8_t[]> announcements_;
+  size_t announcements_used_ = 0;
+  std::array<GuardedIndex::Entry, 32> defences_;  // claimed in this round, to be announced at its end
+  size_t defences_used_ = 0;
+  std::atomic<bool> announcements_requested_{false};
 
   std::shared_ptr<const Tables> tables_;  // the worker's own
   std::shared_ptr<const Tables> next_;    // handed over under `published_version_`

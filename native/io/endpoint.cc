@@ -26,6 +26,13 @@ Endpoint Endpoint::any(Family family, uint16_t port) {
   return endpoint;
 }
 
+Endpoint Endpoint::of(Family family, const uint8_t* bytes) {
+  Endpoint endpoint = any(family, 0);
+  if (family == Family::ipv4) std::memcpy(&endpoint.storage_.v4.sin_addr, bytes, 4);
+  else std::memcpy(&endpoint.storage_.v6.sin6_addr, bytes, 16);
+  return endpoint;
+}
+
 AddressKey Endpoint::key() const {
   AddressKey key;
   if (family() == Family::ipv4) {

@@ -28,6 +28,8 @@ class Endpoint {
   static std::optional<Endpoint> parse(const std::string& text, uint16_t port);
   // The wildcard address of a family.
   static Endpoint any(Family family, uint16_t port);
+  // `bytes` are 4 or 16, as they lie in a packet; the port is 0.
+  static Endpoint of(Family family, const uint8_t* bytes);
 
   Family family() const { return storage_.v6.sin6_family == AF_INET6 ? Family::ipv6 : Family::ipv4; }
   const sockaddr* address() const { return &storage_.generic; }
@@ -37,6 +39,10 @@ class Endpoint {
   uint16_t port() const { return ntohs(storage_.v4.sin_port); }
   AddressKey key() const;
   std::string text() const;  // the address alone
+  // The address as it lies in a packet: 4 or 16 bytes.
+  const uint8_t* bytes() const {
+    return family() == Family::ipv6 ? storage_.v6.sin6_addr.s6_addr : reinterpret_cast<const uint8_t*>(&storage_.v4.sin_addr);
+  }
 
  private:
   union {

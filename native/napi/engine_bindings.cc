@@ -80,6 +80,18 @@ PeerOptions peer_options_of(const Napi::Object& object) {
           .offload = bool_of(object, "offload")};
 }
 
+std::shared_ptr<const Guard> guard_of(const Napi::Object& object) {
+  const Napi::Value value = object.Get("guard");
+  if (value.IsNull() || value.IsUndefined()) return nullptr;
+  const Napi::Object guard = value.As<Napi::Object>();
+  const Napi::Array texts = guard.Get("addresses").As<Napi::Array>();
+  std::vector<Endpoint> addresses;
+  for (uint32_t i = 0; i < texts.Length(); ++i) {
+    addresses.push_back(endpoint_of(texts.Get(i).As<Napi::String>().Utf8Value(), 0));
+  }
+  return std::make_shared<const Guard>(mac_of(string_of(guard, "mac")), std::move(addresses));
+}
+
 Napi::Number number(Napi::Env env, uint64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
 Napi::Number number(Napi::Env env, const Counter& counter) { return number(env, counter.get()); }
 
@@ -133,6 +145,11 @@ Napi::Object event_object(Napi::Env env, const Event& event) {
       object.Set("type", "peer-too-big");
       object.Set("peer", event.where.index);
       break;
+    case EventType::address_conflict:
+      set_mac("address-conflict");
+      object.Set("port", event.port);
+      object.Set("address", event.address.text());
+      break;
     case EventType::stranger:
       object.Set("type", "stranger");
       object.Set("address", event.address.text());
@@ -172,6 +189,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::remove_network>("removeNetwork"),
                            InstanceMethod<&EngineObject::add_port>("addPort"),
                            InstanceMethod<&EngineObject::remove_port>("removePort"),
+                           InstanceMethod<&EngineObject::announce>("announce"),
                            InstanceMethod<&EngineObject::add_peer>("addPeer"),
                            InstanceMethod<&EngineObject::update_peer>("updatePeer"),
                            InstanceMethod<&EngineObject::remove_peer>("removePeer"),
@@ -253,13 +271,19 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     return guarded(info.Env(), [&]() -> Napi::Value {
       const Napi::Object object = info[0].As<Napi::Object>();
       OwnedQueue queue(object.Get("fds").As<Napi::Array>());
-      const PortOptions options{.network = static_cast<NetworkIndex>(number_of(object, "network")), .group = number_of(object, "group")};
+      const PortOptions options{.network = static_cast<NetworkIndex>(number_of(object, "network")),
+                                .group = number_of(object, "group"),
+                                .guard = guard_of(object)};
       return Napi::Number::New(info.Env(), engine_->add_port(options, queue.take()));
     });
   }
 
   void remove_port(const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] { engine_->remove_port(handle(info[0]), info[1].ToBoolean()); });
+  }
+
+  void announce(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->announce(handle(info[0])); });
   }
 
   Napi::Value add_peer(const Napi::CallbackInfo& info) {

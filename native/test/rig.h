@@ -207,12 +207,12 @@ class Rig {
     Port* port;
     FakeTap* tap;
   };
-  PortHandle add_port(NetworkIndex network, uint32_t group = 0) {
+  PortHandle add_port(NetworkIndex network, uint32_t group = 0, std::shared_ptr<const Guard> guard = nullptr) {
     auto tap = std::make_unique<FakeTap>();
     auto port = std::make_unique<Port>();
     const PortHandle handle{port.get(), tap.get()};
     port->index = static_cast<uint16_t>(tables.ports.size());
-    port->options = {.network = network, .group = group};
+    port->options = {.network = network, .group = group, .guard = std::move(guard)};
     port->queue = std::move(tap);
     tables.ports.push_back(port.get());
     tables.networks[network].ports.push_back(port.get());
@@ -237,6 +237,7 @@ class Rig {
     ++tables.version;
     tables.peer_index.build(tables.peers);
     tables.vni_index.build(tables.networks);
+    tables.guarded.build(tables.ports);
     worker.publish(std::make_shared<Tables>(tables));
   }
 

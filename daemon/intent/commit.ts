@@ -41,6 +41,6 @@ export async function commitRemoval(
   await reconciler.settle();
 }
 
-function refuseWhenStopping({ stopping }: IntentParts['reconciler']): void {
+export function refuseWhenStopping({ stopping }: IntentParts['reconciler']): void {
   if (stopping) throw new WeftError('WEFT_STOPPING');
 }

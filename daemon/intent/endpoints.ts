@@ -7,7 +7,7 @@ import { type EngineNetworkRecord, type LeaseRecord, leaseKey, type PortRecord }
 import { portLabel } from '../state/catalog.js';
 import { leasesOf, markRemoved } from '../state/removal.js';
 import type { Transaction } from '../state/store.js';
-import { commit, commitRemoval } from './commit.js';
+import { refuseWhenStopping } from './commit.js';
 import type { IntentParts } from './parts.js';
 
 export interface EndpointCreate {
@@ -38,12 +38,16 @@ export class EndpointIntent {
     private readonly now: () => number = Date.now,
   ) {}
 
-  /** Makes the port with its link. The same request again gives the same port. */
+  /**
+   * Takes the port down, durably; its link is there when {@link join} resolves, so that many endpoints at once are made in few rounds.
+   * The same request again gives the same port.
+   */
   create(request: EndpointCreate): Promise<PortRecord> {
     return this.parts.mutex.run(async () => {
       const existing = this.find(request.id);
       if (existing?.endpoint?.engineNetwork === request.engineNetwork) return existing;
-      const { catalog, store, events } = this.parts;
+      const { catalog, store, events, reconciler } = this.parts;
+      refuseWhenStopping(reconciler);
       const engineNetwork = this.engineNetwork(request.engineNetwork);
       const network = catalog.network(engineNetwork.network).name;
       const addresses = request.addresses.map((text) => checkedAddress(text, engineNetwork));
@@ -68,36 +72,30 @@ export class EndpointIntent {
       const leases = this.leasesFor(port, engineNetwork);
       const stale = this.superseded(port, leases);
       const entries = catalog.entries();
-      const before = leases.map((lease) => store.get('lease', leaseKey(lease)));
-      await commit(this.parts, {
-        store: (tx) => {
-          for (const { id } of stale) markRemoved(tx, id, entries);
-          for (const lease of leases) tx.put('lease', leaseKey(lease), lease);
-          tx.put('port', port.id, port);
-        },
-        takeBack: (tx) => {
-          leases.forEach((lease, index) => {
-            const former = before[index];
-            if (former === undefined) tx.delete('lease', leaseKey(lease));
-            else tx.put('lease', leaseKey(lease), former);
-          });
-          markRemoved(tx, port.id, []);
-        },
-        needs: (step) => (step.do === 'create-tap' || step.do === 'reattach-tap') && step.port.id === port.id,
+      await store.transaction((tx) => {
+        for (const { id } of stale) markRemoved(tx, id, entries);
+        for (const lease of leases) tx.put('lease', leaseKey(lease), lease);
+        tx.put('port', port.id, port);
       });
+      reconciler.trigger();
       const where = `network "${network}" with ${addresses.map(withoutPrefix).join(' and ') || 'no address'}`;
       events.emit('port-added', `port ${port.id}`, `${portLabel(port)} was added to ${where} for Docker`);
       return port;
     });
   }
 
-  /** `sandbox` is the path of the container's namespace, which need not exist yet. */
-  join(id: string, sandbox: string): Promise<Joined> {
-    return this.parts.mutex.run(async () => {
+  /** `sandbox` is the path of the container's namespace, which need not exist yet. Throws why the link could not be made. */
+  async join(id: string, sandbox: string): Promise<Joined> {
+    const { reconciler, mutex } = this.parts;
+    const { id: portId } = this.need(id);
+    if (!reconciler.hasPort(portId)) await reconciler.settle();
+    const failure = reconciler.portFailure(portId);
+    if (failure !== null) throw failure;
+    return await mutex.run(async () => {
       const port = this.need(id);
       const engineNetwork = this.engineNetwork(port.endpoint?.engineNetwork ?? '');
       const joined = await this.put(port, { path: sandbox, cookie: null });
-      this.parts.reconciler.expectArrival(joined);
+      reconciler.expectArrival(joined);
       const onLink = engineNetwork.pools
         .map(({ subnet }) => subnet)
         .filter((subnet) => !everything.has(subnet))
@@ -114,19 +112,21 @@ export class EndpointIntent {
     });
   }
 
-  /** It is no error when there is no such endpoint. */
+  /** The link goes soon. It is no error when there is no such endpoint. */
   remove(id: string): Promise<void> {
     return this.parts.mutex.run(async () => {
       const port = this.find(id);
       if (port === undefined) return;
-      const { catalog, events } = this.parts;
+      const { catalog, store, events, reconciler } = this.parts;
+      refuseWhenStopping(reconciler);
       const now = this.now();
-      await commitRemoval(this.parts, (tx) => {
+      await store.transaction((tx) => {
         // The engine releases the address itself, next; should it not, nobody claims the lease any more.
         for (const { key, lease } of leasesOf(tx, port))
           tx.put('lease', key, { ...lease, port: null, since: now });
         markRemoved(tx, port.id, catalog.entries());
       });
+      reconciler.trigger();
       events.emit(
         'port-removed',
         `port ${port.id}`,

@@ -9,7 +9,10 @@ import type { Mutex } from './mutex.js';
 export interface IntentParts {
   store: Store;
   catalog: Catalog;
-  reconciler: Pick<Reconciler, 'settle' | 'failureOf' | 'stopping' | 'expectArrival'>;
+  reconciler: Pick<
+    Reconciler,
+    'settle' | 'trigger' | 'portFailure' | 'failureOf' | 'stopping' | 'hasPort' | 'expectArrival'
+  >;
   namespaces: Namespaces;
   events: EventBus;
   mutex: Mutex;

@@ -16,15 +16,19 @@ export interface ArrivalParts {
   namespaces: Pick<Namespaces, 'find'>;
 }
 
-/** Milliseconds between looks, and how long they go on; the rounds of the reconciler take over then. */
+/** Milliseconds between looks at first, and at last; and how long they go on. The rounds of the reconciler take over then. */
 const lookEvery = 50;
+const slowest = 800;
 const lookFor = 10_000;
 /** A neighbour may miss one (RFC 5227, section 2.3: two announcements; Docker 28 sends three). */
 const repetitions = 3;
 const repeatEvery = 1000;
 
 export class Arrivals {
-  private readonly expected = new Map<string, { port: PortRecord; until: number }>();
+  private readonly expected = new Map<
+    string,
+    { port: PortRecord; next: number; pause: number; until: number }
+  >();
   /** Ports that were announced since their link came up. */
   private readonly announced = new Set<string>();
   private readonly pending = new Map<string, NodeJS.Timeout>();
@@ -38,7 +42,8 @@ export class Arrivals {
   /** The link of the port is about to be moved into its sandbox. */
   expect(port: PortRecord): void {
     this.forget(port.id);
-    this.expected.set(port.id, { port, until: this.now() + lookFor });
+    const now = this.now();
+    this.expected.set(port.id, { port, next: now + lookEvery, pause: lookEvery, until: now + lookFor });
     this.timer ??= setInterval(() => this.look(), lookEvery);
   }
 
@@ -56,9 +61,14 @@ export class Arrivals {
   }
 
   private look(): void {
-    for (const [id, { port, until }] of this.expected) {
-      if (this.isUp(port)) this.arrived(id);
-      else if (this.now() > until) this.expected.delete(id);
+    const now = this.now();
+    for (const [id, one] of this.expected) {
+      if (one.next > now) continue;
+      if (this.isUp(one.port)) this.arrived(id);
+      else if (now > one.until) this.expected.delete(id);
+      // Many that start at once take longer, and must not be slowed down further by being looked at.
+      one.pause = Math.min(one.pause * 2, slowest);
+      one.next = now + one.pause;
     }
     if (this.expected.size > 0 || this.timer === null) return;
     clearInterval(this.timer);

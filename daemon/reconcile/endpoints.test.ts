@@ -140,6 +140,7 @@ describe('an endpoint', () => {
     await lease('10.32.0.2');
     const create = vi.spyOn(native, 'tapCreate');
     const port = await world.endpoints.create(request);
+    await world.reconciler.settle();
     expect(
       create.mock.calls.map(([{ netns, ifname, up, addresses }]) => ({ netns, ifname, up, addresses })),
     ).toEqual([{ netns: null, ifname: 'wefte1e1e1e1e1e', up: false, addresses: [] }]);
@@ -154,6 +155,7 @@ describe('an endpoint', () => {
     await createNetwork();
     const first = await world.endpoints.create(request);
     expect(await world.endpoints.create(request)).toEqual(first);
+    await world.reconciler.settle();
     expect(linksAt(null)).toHaveLength(1);
   });
 
@@ -187,6 +189,7 @@ describe('an endpoint', () => {
     expect(linksAt('/run/docker/netns/abc')).toHaveLength(1);
     native.moveLink(alias, native.own, ifname, false);
     await world.endpoints.remove(endpointId);
+    await world.reconciler.settle();
     expect(linksAt(null)).toHaveLength(0);
     expect(leaseOf('10.32.0.2')).toMatchObject({ port: null, state: 'active' });
     expect(world.store.get('port', port.id)).toBeUndefined();
@@ -254,13 +257,16 @@ describe('an endpoint', () => {
     expect(ports()).toEqual([endpointId]);
   });
 
-  it('whose link the kernel refuses is taken back with its claim', async () => {
+  it('whose link the kernel refuses does not join, and goes when Docker rolls back', async () => {
     await createNetwork();
     await lease('10.32.0.2');
-    vi.spyOn(native, 'tapCreate').mockImplementationOnce(() => {
+    const create = vi.spyOn(native, 'tapCreate').mockImplementation(() => {
       throw new Error('no');
     });
-    await expect(world.endpoints.create(request)).rejects.toThrow();
+    await world.endpoints.create(request);
+    await expect(world.endpoints.join(endpointId, sandbox)).rejects.toThrow();
+    create.mockRestore();
+    await world.endpoints.remove(endpointId);
     expect(leaseOf('10.32.0.2')).toMatchObject({ port: null, state: 'active' });
     expect(ports()).toEqual([]);
   });

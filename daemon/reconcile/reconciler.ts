@@ -133,6 +133,11 @@ export class Reconciler {
     await this.running?.catch(() => undefined);
   }
 
+  /** The datapath holds the TAP of this port. */
+  hasPort(id: string): boolean {
+    return this.parts.datapath.portPlace(id) !== undefined;
+  }
+
   /** An engine is about to move the link of this port into its sandbox. */
   expectArrival(port: PortRecord): void {
     if (!this.stopped) this.arrivals.expect(port);

@@ -160,7 +160,7 @@ describe('a socket from systemd', () => {
   const start = async (configured: string) => {
     const fd = descriptorOf(holder);
     if (fd === null) throw new Error('the socket has no descriptor');
-    const script = fileURLToPath(new URL('./testing/activated_plugin.ts', import.meta.url));
+    const script = fileURLToPath(new URL('./testing/plugin_process.ts', import.meta.url));
     child = spawn(
       'sh',
       ['-c', 'LISTEN_PID=$$ exec "$0" "$@"', process.execPath, '--import', 'tsx', script, configured],

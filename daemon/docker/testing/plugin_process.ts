@@ -1,6 +1,6 @@
 /**
- * A plugin on the socket that it was handed as systemd does; run by plugin_server.test.ts. Prints a line of JSON when it listens, and ends
- * when its standard input does.
+ * A plugin in a process of its own, on the path that is its argument, and on the socket that it was handed as systemd does. For tests.
+ * Prints a line of JSON when it listens, and ends when its standard input does.
  */
 import { pino } from 'pino';
 import { DockerRequests } from '../../telemetry/docker_requests.js';

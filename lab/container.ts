@@ -109,7 +109,7 @@ export class Container {
 
   /** What an HTTP server answers. */
   fetch(url: string): Promise<string> {
-    return this.exec('wget', '-q', '-T', '5', '-O', '-', url);
+    return this.exec('wget', '-q', '-O', '-', url);
   }
 
   /** One line of /sys/class/net/IFNAME/… */

@@ -286,10 +286,11 @@ export class DockerHost extends WeftClient {
     return attempt(this.enter(argv), options);
   }
 
-  /** The end of both logs, for the message of a failure. */
+  /** The end of both logs, without the chatter of containerd, for the message of a failure. */
   get logs(): string {
-    const tail = (text: string) => text.split('\n').slice(-60).join('\n');
-    return `--- weftd on ${this.name}\n${tail(this.weftdLog)}\n--- dockerd on ${this.name}\n${tail(this.dockerdLog)}`;
+    const tail = (text: string) => text.split('\n').slice(-40).join('\n');
+    const dockerd = this.dockerdLog.replace(/^.*(module=grpc|containerd).*\n/gm, '');
+    return `--- weftd on ${this.name}\n${tail(this.weftdLog)}\n--- dockerd on ${this.name}\n${tail(dockerd)}`;
   }
 
   get #powered(): Power {

@@ -22,16 +22,7 @@ it('gives each host an engine of its own, whose containers and published ports w
   const web = await h1.run('web', '-p', '8080:80');
   await web.serveHttp('hello');
   expect(await h2.containerNames()).toEqual([]);
-  const fetched = await h2.attempt([
-    '/bin/busybox',
-    'wget',
-    '-q',
-    '-T',
-    '5',
-    '-O',
-    '-',
-    `http://${h1.ipv4}:8080/`,
-  ]);
+  const fetched = await h2.attempt(['/bin/busybox', 'wget', '-q', '-O', '-', `http://${h1.ipv4}:8080/`]);
   expect(fetched.stdout, fetched.stderr).toBe('hello\n');
 });
 

@@ -1,6 +1,6 @@
 /** Turns the outcome of a round into findings. Pure. */
 import type { NamedCounters } from '../datapath/datapath.js';
-import type { PeerRecord } from '../model/objects.js';
+import type { PeerRecord, PortRecord } from '../model/objects.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
 import type { Failure } from './carry_out.js';
 import type { Conflict } from './conflicts.js';
@@ -8,10 +8,14 @@ import { type FindingCode, type FindingDraft, finding } from './findings.js';
 import { linkOf, type Step } from './plan.js';
 import type { View } from './view.js';
 
+/** Milliseconds from Join to a link that is up, on a busy host. */
+const arrivalTime = 15_000;
+
 export function diagnose(
   view: View,
   catalog: Pick<Catalog, 'ports' | 'peers'>,
   counters: NamedCounters,
+  now: number,
 ): FindingDraft[] {
   return [
     ...view.picture.findings,
@@ -35,8 +39,8 @@ export function diagnose(
       const link = desired === undefined ? undefined : linkOf(desired, namespace);
       if (link === undefined || !view.actual.ports.has(port.id)) return [];
       return [
-        // At home, the engine has not brought it up yet.
-        ...(link.up || (port.endpoint !== undefined && namespace?.path === null)
+        // An engine brings it up a while after it has moved it.
+        ...(link.up || isArriving(port, namespace?.path ?? null, now)
           ? []
           : [finding('PORT_DOWN', object, `the link ${portLabel(port)} is down`)]),
         ...(link.mac === port.mac
@@ -58,6 +62,11 @@ export function diagnose(
         : [finding('PEER_OFFLOAD_DISABLED', `peer ${address}`, `UDP_SEGMENT is not used: ${reason}`)];
     }),
   ];
+}
+
+/** The engine has yet to move the link into the container and to bring it up there. */
+function isArriving({ endpoint }: PortRecord, netns: string | null, now: number): boolean {
+  return endpoint !== undefined && (netns === null || now - endpoint.since < arrivalTime);
 }
 
 function conflictFinding(

@@ -195,7 +195,7 @@ export class Reconciler {
     this.lastView = { picture, actual, failures, conflicts };
     this.arrivals.saw(this.endpointsUp(this.lastView));
     const unwritten = await this.record(this.lastView);
-    const found = diagnose(this.lastView, this.parts.catalog, this.parts.datapath.counters());
+    const found = diagnose(this.lastView, this.parts.catalog, this.parts.datapath.counters(), this.now());
     const more = this.parts.more?.() ?? [];
     this.publish([...this.checkFile(), ...found, ...more, ...unwritten, ...(await this.checkStore())]);
   }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { leaseKey, type PoolRecord, type PortRecord } from '../model/objects.js';
 import { LmdbStore } from '../state/lmdb_store.js';
 import { Ipam } from './ipam.js';
@@ -128,6 +128,16 @@ describe('an address that is not asked for', () => {
     expect(await host.any(small)).toBe('10.1.0.2/30');
     expect(await host.any(small)).toBe('10.1.0.1/30');
     expect(await codeOf(host.any(small, 'web'))).toBe('WEFT_IPAM_EXHAUSTED');
+  });
+
+  it('is no longer that of a name when another one had it', async () => {
+    const small = await host.pool('10.1.0.0/30');
+    await host.release(small, await host.any(small, 'web'));
+    await host.any(small, 'db');
+    expect(await host.any(small, 'mail')).toBe('10.1.0.1/30');
+    await host.release(small, '10.1.0.2');
+    await host.release(small, '10.1.0.1');
+    expect(await host.any(small, 'web')).toBe('10.1.0.2/30');
   });
 
   it('is the same again when a container asks again and no port has it', async () => {
@@ -379,7 +389,7 @@ describe('collect', () => {
     expect(host.leases()).toEqual([]);
   });
 
-  it('keeps 4096 names a network, and those that were released last', async () => {
+  it('keeps 4096 names a network, and those that were released last', { timeout: 60_000 }, async () => {
     await host.disk.transaction((tx) => {
       for (let index = 0; index < 4100; index++) {
         const address = addressOf(numberOf('10.32.1.0') + BigInt(index), 4);
@@ -404,7 +414,7 @@ describe('collect', () => {
   });
 });
 
-describe('the limit of leases', () => {
+describe('the limit of leases', { timeout: 60_000 }, () => {
   const fill = async (state: 'active' | 'released') =>
     host.disk.transaction((tx) => {
       for (let index = 1; index <= 65_536; index++) {
@@ -438,11 +448,37 @@ describe('the limit of leases', () => {
   });
 });
 
-describe('on the real store', () => {
+describe('on the real store', { timeout: 60_000 }, () => {
+  const rules = { subnetsOf: () => null, shareOf: () => null, meshed: () => false, occupied: () => [] };
+  let directory: string;
+  let store: LmdbStore;
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'weft-ipam-'));
+    store = await LmdbStore.open(directory);
+  });
+  afterEach(async () => {
+    await store.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  it('sees a change that is on its way to the disk', async () => {
+    const ipam = new Ipam({ store, rules, now: () => 1 });
+    const { id, scope } = await ipam.requestPool({
+      network: null,
+      subnet: '10.1.0.0/24',
+      range: null,
+      family: 4,
+    });
+    const lease = { scope, address: '10.1.0.1', name: null, port: 'p-1', since: 1 } as const;
+    const change = store.put('lease', leaseKey(lease), { ...lease, kind: 'endpoint', state: 'active' });
+    expect(await ipam.requestAddress({ pool: id, address: null, gateway: false, name: null })).toBe(
+      '10.1.0.2/24',
+    );
+    await change;
+    expect(ipam.lease(scope, '10.1.0.1')?.port).toBe('p-1');
+  });
+
   it('keeps up with what other parts change at the same time', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'weft-ipam-'));
-    const store = await LmdbStore.open(directory);
-    const rules = { subnetsOf: () => null, shareOf: () => null, meshed: () => false, occupied: () => [] };
     let now = 1_800_000_000_000;
     const ipam = new Ipam({ store, rules, now: () => now });
     const { id, scope } = await ipam.requestPool({
@@ -479,7 +515,5 @@ describe('on the real store', () => {
       await Promise.all(Array.from({ length: 200 }, (_, index) => use(200 * round + index)));
     for (const lease of store.list('lease')) expect(ipam.lease(scope, lease.address)).toEqual(lease);
     expect(ipam.pools()).toMatchObject([{ used: 0 }]);
-    await store.close();
-    rmSync(directory, { recursive: true });
   });
 });

@@ -156,7 +156,7 @@ describe('requestPool', () => {
     expect(await codeOf(host.pool(null, { range: '10.32.4.0/22' }))).toBe('WEFT_IPAM_POOL_INVALID');
   });
 
-  it('has a limit', async () => {
+  it('has a limit', { timeout: 60_000 }, async () => {
     await host.disk.transaction((tx) => {
       for (let index = 0; index < 4096; index++) {
         const subnet = `10.${index >> 8}.${index & 255}.0/24`;

@@ -58,10 +58,9 @@ export class ScopeIndex {
     else this.leases.set(number, lease);
     if (lease?.name) this.names.set(lease.name, (this.names.get(lease.name) ?? new Set()).add(number));
 
-    const again = before?.state === 'released' && before.since !== lease?.since;
-    if (lease?.state !== 'released' || again) this.releases.delete(number);
     if (lease?.state === 'released') this.releases.add(number);
-    for (const window of this.windows.values()) window.changed(number, again);
+    else this.releases.delete(number);
+    for (const window of this.windows.values()) window.changed(number);
   }
 
   private forgetName(name: string, number: bigint): void {

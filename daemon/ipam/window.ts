@@ -23,12 +23,12 @@ export class Window {
     for (const number of released) if (holds(range, number)) this.released.add(number);
   }
 
-  /** To be called after each change of the lease at `number`. `again`: it was released anew. */
-  changed(number: bigint, again: boolean): void {
+  /** To be called after each change of the lease at `number`. */
+  changed(number: bigint): void {
     if (!holds(this.range, number)) return;
     const lease = this.leases.get(number);
-    if (lease?.state !== 'released' || again) this.released.delete(number);
     if (lease?.state === 'released') this.released.add(number);
+    else this.released.delete(number);
     if (lease === undefined && number < this.cursor) this.returned.push(number);
   }
 

@@ -201,12 +201,14 @@ export class EndpointIntent {
         .find((address) => port.addresses.some((one) => withoutPrefix(one) === address));
       const sameMac = other.mac === port.mac;
       if (shared === undefined && !sameMac) return false;
+      const lease = leases.find(({ address }) => address === shared);
+      // Where another IPAM driver gives the addresses, it gives each once in a network: Docker has forgotten who had it before.
       const lost =
         other.endpoint !== undefined &&
         shared !== undefined &&
-        leases.some(
-          (lease) => lease.address === shared && store.get('lease', leaseKey(lease))?.port !== other.id,
-        );
+        (lease === undefined
+          ? other.endpoint.engineNetwork === port.endpoint?.engineNetwork
+          : store.get('lease', leaseKey(lease))?.port !== other.id);
       if (lost) return true;
       const label = portLabel(other);
       if (shared === undefined)

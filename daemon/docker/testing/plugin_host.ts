@@ -21,6 +21,7 @@ export interface Answer {
 export interface Asking {
   headers?: OutgoingHttpHeaders;
   verb?: string;
+  /** A connection of its own when there is none. */
   agent?: Agent;
 }
 
@@ -39,7 +40,7 @@ export function ask(socketPath: string, path: string, body?: unknown, asking: As
         path,
         method: asking.verb ?? 'POST',
         headers,
-        ...(asking.agent ? { agent: asking.agent } : {}),
+        agent: asking.agent ?? false,
       },
       (response) => {
         let received = '';

@@ -75,6 +75,11 @@ export class Ipam {
     this.books = { ...parts, index: new LeaseIndex(parts.store) };
     this.poolBook = new PoolBook(this.books);
     this.leaseBook = new LeaseBook(this.books);
+    parts.store.watch(({ kind, key }) => {
+      // At once, so that a request that follows finds the subnet free. What fails now is done when leases are collected.
+      if (kind === 'engine-network' && parts.store.get(kind, key) === undefined)
+        this.mutex.run(() => this.poolBook.endUnused()).catch(() => undefined);
+    });
   }
 
   /**
@@ -116,7 +121,7 @@ export class Ipam {
     const changes = await this.mutex.run(async () => dueChanges(this.books));
     for (let at = 0; at < changes.length; at += batch)
       await this.mutex.run(() => carryOut(this.books, changes.slice(at, at + batch)));
-    await this.mutex.run(() => this.poolBook.collect());
+    await this.mutex.run(() => this.poolBook.endUnused());
   }
 
   /** `address` in canonical form, without prefix. */

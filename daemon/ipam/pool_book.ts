@@ -22,6 +22,7 @@ export class PoolBook {
     giveable(subnet, range, shareFor(this.books, scope));
     const id = poolIdOf(identity);
     if (store.get('pool', id) === undefined) this.refuseNew(identity);
+    const users = usersOf(this.books, id).length;
     const made: PoolRecord[] = [];
     await store.transaction((tx) => {
       const pool = tx.get('pool', id) ?? {
@@ -33,34 +34,38 @@ export class PoolBook {
         bound: false,
         requestedAt: 0,
       };
-      made[0] = { ...pool, references: pool.references + 1, requestedAt: now() };
+      made[0] = { ...pool, references: Math.max(pool.references, users) + 1, requestedAt: now() };
       tx.put('pool', id, made[0]);
     });
     return made[0] as PoolRecord;
   }
 
+  /**
+   * An engine releases the pool before it removes the network, and once more when the answer was lost. So a network of ours keeps the
+   * pool, whatever was counted, until it is gone itself.
+   */
   async release(id: string): Promise<void> {
     if (this.books.store.get('pool', id) === undefined) return;
-    // A ReleasePool whose answer was lost comes again, and is not to take the pool from other networks.
-    const others = usersOf(this.books, id).length - 1;
+    const used = usersOf(this.books, id).length > 0;
     await this.books.store.transaction((tx) => {
       const pool = tx.get('pool', id);
       if (pool === undefined) return;
-      const references = Math.max(pool.references - 1, others);
-      if (references > 0) tx.put('pool', id, { ...pool, references });
+      const references = Math.max(pool.references - 1, 0);
+      if (references > 0 || used) tx.put('pool', id, { ...pool, references });
       else this.end(tx, pool);
     });
   }
 
-  /** Removes the pools that networks of ours were made with and none uses now: the engine did not say that it released them. */
-  async collect(): Promise<void> {
+  /** Removes the pools that networks of ours were made with and none uses now, if they were released, or are old. */
+  async endUnused(): Promise<void> {
     const { store, now } = this.books;
     const used = new Set(store.list('engine-network').flatMap(({ pools }) => pools.map(({ id }) => id)));
-    const due = ({ bound, requestedAt }: PoolRecord) => bound && requestedAt <= now() - collectPoolAfter;
-    for (const { id } of store.list('pool').filter((pool) => due(pool) && !used.has(pool.id))) {
+    const due = ({ id, bound, references, requestedAt }: PoolRecord) =>
+      bound && !used.has(id) && (references === 0 || requestedAt <= now() - collectPoolAfter);
+    for (const { id } of store.list('pool').filter(due)) {
       await store.transaction((tx) => {
         const pool = tx.get('pool', id);
-        if (pool !== undefined && due(pool) && usersOf(this.books, id).length === 0) this.end(tx, pool);
+        if (pool !== undefined && due(pool)) this.end(tx, pool);
       });
     }
   }
@@ -79,8 +84,8 @@ export class PoolBook {
     const others = store.list('pool').filter(({ id, scope }) => id !== pool.id && scope === pool.scope);
     if (others.some(({ subnet }) => subnet === pool.subnet)) return;
     const all = rangeOf(pool.subnet);
-    for (const [number, { scope, address }] of index.find(pool.scope)?.entries() ?? []) {
-      if (!holds(all, number)) continue;
+    for (const [number, { scope, address, state }] of index.find(pool.scope)?.entries() ?? []) {
+      if (state === 'released' || !holds(all, number)) continue;
       const key = leaseKey({ scope, address });
       const lease = tx.get('lease', key);
       if (lease === undefined) continue;

@@ -378,8 +378,8 @@ describe('collect', () => {
     await host.bind(pool, 'n1');
     host.now += 11 * minute;
     await host.ipam.collect();
-    await host.disk.delete('engine-network', 'n1');
     await host.pool('10.32.0.0/16');
+    await host.disk.delete('engine-network', 'n1');
     host.now += 10 * minute - 1;
     await host.ipam.collect();
     expect(host.disk.list('pool')).toHaveLength(1);

@@ -1,7 +1,8 @@
 /** Replays what a real engine said to a weftd with all its parts, on a fake of the addon: every answer, and what is left at the end. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { readTranscript, scenarios, Translation, wasRefused } from './transcript.js';
+import { OwnIpam } from './own_ipam.js';
+import { type Json, readTranscript, scenarios, Translation, wasRefused } from './transcript.js';
 import { Weftd } from './weftd.js';
 
 const empty = z.strictObject({});
@@ -55,7 +56,14 @@ describe('the conversations of Docker 20.10', () => {
   });
   afterEach(() => weftd.end());
 
-  it.each(scenarios())('%s', async (scenario) => {
+  const both = scenarios().flatMap((scenario) => [
+    { scenario, addresses: 'as recorded' },
+    { scenario, addresses: 'from weft' },
+  ]);
+
+  it.each(both)('$scenario, with addresses $addresses', async ({ scenario, addresses }) => {
+    const ipam = addresses === 'from weft' ? new OwnIpam(weftd) : null;
+    let command = '';
     const translation = new Translation();
     let power = true;
     for (const line of readTranscript(scenario)) {
@@ -64,16 +72,19 @@ describe('the conversations of Docker 20.10', () => {
         await (power ? weftd.restart() : weftd.losePower());
         power = true;
       }
+      if ('command' in line) command = line.command;
       if (!('request' in line)) continue;
       const { request, answer: recorded } = line;
       // The engine forgot it at once: weft, which does not refuse it, would keep it for ever.
       if (wasRefused(recorded) && /\.Create/.test(request)) continue;
-      const body = translation.body(request, line.body);
+      const asked = (await ipam?.before(request, line.body, command)) ?? line.body;
+      const body = translation.body(request, asked as Json);
       const answer = await weftd.ask(request, body ?? undefined);
       const said = `${request} ${JSON.stringify(body)}: ${JSON.stringify(answer.body)}`;
       expect(answer.status, said).toBe(200);
       expect((answers[request] ?? empty).safeParse(answer.body).error?.issues, said).toBeUndefined();
       translation.learn(request, recorded, answer.body);
+      await ipam?.after(request, body);
       if (request !== 'NetworkDriver.CreateEndpoint') continue;
       // Exactly the fields that the engine left open.
       const { Interface } = body as { Interface?: { MacAddress: string } };

@@ -60,7 +60,7 @@ function docker(seen: Status['docker']): string[] {
   const { socket, state, reason, activated, engine, api, networks, endpoints } = seen;
   const asked =
     activated === null
-      ? 'not asked for since weftd was started'
+      ? 'not asked for since weftd was started (Docker asks once after its own start)'
       : `asked for ${duration((Date.now() - Date.parse(activated)) / 1000)} ago`;
   const plugin =
     state === 'failed'
@@ -68,7 +68,9 @@ function docker(seen: Status['docker']): string[] {
       : `plugin on ${socket}, ${asked}`;
   return [
     plugin,
-    engine === null ? `its names are not known: ${api ?? 'no answer yet'}` : `Docker ${engine} tells names`,
+    engine === null
+      ? `Docker cannot be asked for names: ${api ?? 'no answer yet'}`
+      : `Docker ${engine} tells names`,
     `${plural(networks, 'network')}, ${plural(endpoints, 'endpoint')}`,
   ];
 }

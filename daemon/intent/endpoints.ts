@@ -74,7 +74,9 @@ export class EndpointIntent {
       const entries = catalog.entries();
       await store.transaction((tx) => {
         for (const { id } of stale) markRemoved(tx, id, entries);
-        for (const lease of leases) tx.put('lease', leaseKey(lease), lease);
+        // IPAM may have written it since.
+        for (const lease of leases)
+          tx.put('lease', leaseKey(lease), { ...lease, name: tx.get('lease', leaseKey(lease))?.name ?? null });
         tx.put('port', port.id, port);
       });
       reconciler.trigger();

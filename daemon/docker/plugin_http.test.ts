@@ -152,7 +152,6 @@ describe('the transport of the plugin', () => {
   });
 
   it('answers a handler that takes too long, and undoes what Docker will not', async () => {
-    const late: string[] = [];
     const calls: string[] = [];
     const made = fakes(calls);
     let finish = (): void => undefined;
@@ -185,7 +184,6 @@ describe('the transport of the plugin', () => {
       expect(answer.status).toBe(500);
       expect(answer.body.Err).toContain(`weftd did not finish ${method} within 0.03 s (WEFT_DOCKER_SLOW)`);
     }
-    expect(late).toEqual([]);
     finish();
     await expect
       .poll(() => calls.filter((call) => /remove|leave|release/.test(call)).sort())
@@ -195,6 +193,37 @@ describe('the transport of the plugin', () => {
         'ipam.releasePool ["pool 10.32.0.0/16"]',
         `networks.remove ["${network}"]`,
       ]);
+  });
+
+  it('does not undo what a repeated request was told of', async () => {
+    const made = fakes([]);
+    const begun: (() => void)[] = [];
+    let finish = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const removed: string[] = [];
+    // As the intent does: one after the other, and the same request gives the same endpoint.
+    let queue: Promise<unknown> = gate;
+    const endpoints = {
+      ...made.endpoints,
+      create: (request: never) => {
+        for (const tell of begun.splice(0)) tell();
+        const mine = queue.then(() => made.endpoints.create(request));
+        queue = mine;
+        return mine;
+      },
+      remove: async (id: string) => void removed.push(id),
+    };
+    await start({ handlers: { endpoints }, limits: { patience: 400 } });
+    const slow = await host.ask('NetworkDriver.CreateEndpoint', createEndpoint);
+    expect(slow.body.Err).toContain('WEFT_DOCKER_SLOW');
+    const second = new Promise<void>((resolve) => begun.push(resolve));
+    const repeated = host.ask('NetworkDriver.CreateEndpoint', createEndpoint);
+    await second;
+    finish();
+    expect((await repeated).status).toBe(200);
+    expect(removed).toEqual([]);
   });
 
   it('tells a defect, and goes on', async () => {

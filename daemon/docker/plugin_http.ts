@@ -58,6 +58,9 @@ export class PluginHttp {
   private readonly sweeper: NodeJS.Timeout;
   private isReady = false;
   private closing = false;
+  private onEmpty = (): void => undefined;
+  /** How many calls of the same method with the same body are being carried out. */
+  private readonly underWay = new Map<string, number>();
 
   constructor(
     private readonly parts: PluginHttpParts,
@@ -91,21 +94,14 @@ export class PluginHttp {
   async close(): Promise<void> {
     this.closing = true;
     clearInterval(this.sweeper);
-    const end = Date.now() + closingPatience;
     for (const [socket, { active }] of this.connections) if (active === 0) socket.destroy();
-    while (this.connections.size > 0 && Date.now() < end) await this.nextDeparture(end);
+    if (this.connections.size > 0) {
+      const allGone = new Promise<void>((resolve) => {
+        this.onEmpty = resolve;
+      });
+      await within(allGone, closingPatience);
+    }
     for (const socket of this.connections.keys()) socket.destroy();
-  }
-
-  private nextDeparture(end: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, end - Date.now());
-      for (const socket of this.connections.keys())
-        socket.once('close', () => {
-          clearTimeout(timer);
-          resolve();
-        });
-    });
   }
 
   private accept(socket: Socket): void {
@@ -114,7 +110,10 @@ export class PluginHttp {
       return;
     }
     this.connections.set(socket, { active: 0, seen: 0, begun: null });
-    socket.once('close', () => this.connections.delete(socket));
+    socket.once('close', () => {
+      this.connections.delete(socket);
+      if (this.connections.size === 0) this.onEmpty();
+    });
   }
 
   /** Cuts clients that began a request and do not go on. A connection without a request may stay for ever. */
@@ -189,7 +188,7 @@ export class PluginHttp {
     const body = parse(name, received, method.needsBody);
     Object.assign(ids, idsOf(body));
     if (!method.always) await this.untilReady();
-    return await this.bounded(name, method.prepare(body));
+    return await this.bounded(name, `${name} ${JSON.stringify(body)}`, method.prepare(body));
   }
 
   /** The whole body. What is too large is read to its end, so that the connection can go on. `gone`: the client broke off. */
@@ -221,12 +220,13 @@ export class PluginHttp {
     if ((await within(this.parts.ready, this.limits.patience)) === late) throw new WeftError('WEFT_STARTING');
   }
 
-  private async bounded(name: string, call: Call): Promise<object> {
-    const running = call.run();
+  private async bounded(name: string, key: string, call: Call): Promise<object> {
+    const running = this.track(key, call);
     const answer = await within(running, this.limits.patience);
     if (answer !== late) return answer;
     running
-      .then((made) => call.undo(made))
+      // When Docker has repeated the request, that one is told what was made.
+      .then((made) => (this.underWay.has(key) ? undefined : call.undo(made)))
       .catch((error: Error) => {
         this.parts.log.warn(
           { method: name, reason: error.message },
@@ -234,6 +234,17 @@ export class PluginHttp {
         );
       });
     throw new WeftError('WEFT_DOCKER_SLOW', { method: name, seconds: this.limits.patience / 1000 });
+  }
+
+  private async track(key: string, call: Call): Promise<object> {
+    this.underWay.set(key, (this.underWay.get(key) ?? 0) + 1);
+    try {
+      return await call.run();
+    } finally {
+      const others = (this.underWay.get(key) ?? 1) - 1;
+      if (others > 0) this.underWay.set(key, others);
+      else this.underWay.delete(key);
+    }
   }
 }
 

@@ -113,6 +113,21 @@ describe('the stream of events', () => {
     await expect(events.next()).rejects.toThrow('it closed the connection');
   });
 
+  it('is silent about what changes no name', async () => {
+    const events = (await api.events())[Symbol.asyncIterator]();
+    await expect.poll(() => docker.followers).toBe(1);
+    for (const [type, action] of [
+      ['container', 'exec_start: true'],
+      ['container', 'health_status: healthy'],
+      ['image', 'pull'],
+      ['constructor', 'name'],
+    ] as const)
+      docker.event(type, action);
+    docker.tell('garbage\n');
+    docker.endStreams();
+    expect(await events.next()).toEqual({ value: undefined, done: true });
+  });
+
   it('ends when a line has no end', async () => {
     const events = (await api.events())[Symbol.asyncIterator]();
     await expect.poll(() => docker.followers).toBe(1);

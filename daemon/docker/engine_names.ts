@@ -30,7 +30,7 @@ export interface EnginePace {
   reread: number;
 }
 
-export const enginePace: EnginePace = { firstRetry: 1000, lastRetry: 30_000, rest: 500, reread: 30_000 };
+export const enginePace: EnginePace = { firstRetry: 1000, lastRetry: 10_000, rest: 500, reread: 30_000 };
 
 /** The oldest engine that the plugin's protocol was compared with. */
 const oldestMajor = 19;

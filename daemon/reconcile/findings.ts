@@ -111,7 +111,7 @@ const kinds = {
   DOCKER_UNREACHABLE: {
     severity: 'info',
     remedy:
-      'All else works. weftd tries again every 30 s at the latest: check docker.api and the permissions on that socket, or set it to off.',
+      'All else works. weftd tries again every 10 s at the latest: check docker.api and the permissions on that socket, or set it to off.',
   },
   LINK_STRAY: { severity: 'warning', remedy: 'weftd tries again every 2 s; see its log.' },
   ENTRY_FAILED: { severity: 'error', remedy: 'weftd tries again every 2 s; see its log.' },

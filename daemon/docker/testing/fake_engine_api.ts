@@ -73,7 +73,12 @@ export class FakeEngineApi {
     this.tell(`${JSON.stringify({ Type: type, Action: action, Actor: { ID: 'x' } })}\n`);
   }
 
-  /** Ends the streams of events. */
+  /** Ends the streams of events, after all that was told. */
+  endStreams(): void {
+    for (const stream of this.streams) stream.end();
+  }
+
+  /** Breaks the streams of events. */
   cut(): void {
     for (const stream of this.streams) stream.destroy();
   }

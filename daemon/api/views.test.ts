@@ -50,7 +50,10 @@ beforeEach(async () => {
   const store = new MemoryStore();
   hostId = store.hostId;
   const proc = { bootId: () => 'boot-1', startTime: () => null };
-  const catalog = new Catalog(store, parseConfig('networks: { blue: { vni: 42 } }', 'f.yaml'));
+  const catalog = new Catalog(
+    store,
+    parseConfig('networks: { blue: { vni: 42 }, red: { vni: 43 } }', 'f.yaml'),
+  );
   const datapath: Datapath = new Datapath(native, { mergeTcp: true, mergeUdp: false }, () =>
     reconciler.handleEvents(),
   );
@@ -168,10 +171,11 @@ describe('the container of an endpoint', () => {
 describe('a network of Docker', () => {
   it('is on the network of weft that it uses', () => {
     known.set(endpoint, facts);
-    const [blue] = NetworkSchema.strict().array().parse(views.networks());
+    const [blue, red] = NetworkSchema.strict().array().parse(views.networks());
     expect(blue?.engines).toEqual([
       { engine: 'docker', id: engineNetwork, name: 'front', subnets: [subnet], internal: true },
     ]);
+    expect(red?.engines).toEqual([]);
   });
 });
 

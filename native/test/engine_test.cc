@@ -76,6 +76,42 @@ TEST_CASE("frames flow between two ports of a running engine, and stop when one 
   CHECK(engine.tables().networks[network].used == false);
 }
 
+TEST_CASE("a running engine announces guarded ports when it is asked to, and those that are gone no more") {
+  Engine engine(quiet());
+  engine.start();
+  const NetworkIndex network = engine.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});
+  Guest a, b, plain;
+  const auto guard = std::make_shared<const Guard>(kMacA, std::vector<Endpoint>{*Endpoint::parse("10.0.0.1", 0)});
+  const uint16_t first = engine.add_port({.network = network, .guard = guard}, a.queue());
+  const uint16_t second = engine.add_port({.network = network}, b.queue());
+
+  engine.announce(first);
+  const Bytes announcement = b.receive();
+  REQUIRE(announcement.size() == 42);
+  CHECK(load_mac(announcement.data()) == kBroadcast);
+  CHECK(load_mac(announcement.data() + 6) == kMacA);
+
+  // The MAC was learned there.
+  b.send(ethernet(kMacA, kMacB));
+  CHECK(a.receive() == ethernet(kMacA, kMacB));
+
+  // Nothing comes of one without a guard; the next frame that a gets is the one behind it.
+  engine.announce(second);
+  b.send(ethernet(kMacA, kMacB, 50));
+  CHECK(a.receive() == ethernet(kMacA, kMacB, 50));
+
+  for (int i = 0; i < 200; ++i) {
+    Guest other;
+    const uint16_t index = engine.add_port({.network = network, .guard = guard}, other.queue());
+    engine.announce(index);
+    engine.remove_port(index, false);
+  }
+  CHECK(error_of([&] { engine.announce(77); }) == ENOENT);
+  engine.stop();
+  const WorkerCounters& c = engine.counters();
+  CHECK(c.received.get() == c.unicast.get() + c.flooded.get());
+}
+
 TEST_CASE("what cannot be is refused and changes nothing") {
   Engine engine(quiet());
   const auto network = engine.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});

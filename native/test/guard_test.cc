@@ -62,6 +62,7 @@ Bytes fragment(uint8_t next, uint32_t offset, bool more) {
 }
 
 const Bytes kForgedNa = Bytes{kNa, 0, 0, 0} + about(kOther6, link_layer(2, kMacA));
+const Bytes kHonestNa = Bytes{kNa, 0, 0, 0} + about(kOwn6, link_layer(2, kMacA));
 const Bytes kHonestEcho = {kEcho, 0, 0, 0, 0, 1, 0, 1};
 
 test::Frame udp_from(Ip4 host_part, uint16_t from, uint16_t to) {
@@ -222,6 +223,7 @@ TEST_CASE("ND tells the guard's MAC and its addresses") {
 TEST_CASE("IPv6 extension headers hide nothing") {
   const Bytes options = {58, 0, 1, 4, 0, 0, 0, 0};
   CHECK(fate_of(ipv6(0, options + kHonestEcho)) == kPassed);
+  CHECK(fate_of(ipv6(0, options + kHonestNa)) == kPassed);
   for (const int kind : {0, 43, 60, 135, 139, 140}) {
     CAPTURE(kind);
     CHECK(fate_of(ipv6(static_cast<uint8_t>(kind), options + kForgedNa)) == "spoofed_address");
@@ -258,6 +260,7 @@ TEST_CASE("fragments hide nothing") {
 
   CHECK(fate_of(ipv6(44, fragment(58, 0, true) + kForgedNa)) == "spoofed_address");
   CHECK(fate_of(ipv6(44, fragment(58, 0, false) + kForgedNa)) == "spoofed_address");  // an atomic one
+  CHECK(fate_of(ipv6(44, fragment(58, 0, false) + kHonestNa)) == "spoofed_address");  // RFC 6980: not even an honest one
   CHECK(fate_of(ipv6(44, fragment(58, 0, true))) == "spoofed_address");               // the type comes later
   CHECK(fate_of(ipv6(44, fragment(60, 0, true) + Bytes{58, 0, 1, 4, 0, 0, 0, 0} + kHonestEcho)) == "spoofed_address");
   CHECK(fate_of(ipv6(44, fragment(44, 0, true) + fragment(58, 0, true) + kHonestEcho)) == "spoofed_address");

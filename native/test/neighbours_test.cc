@@ -5,6 +5,7 @@
 
 #include "engine/announcement.h"
 #include "test/neighbour_frames.h"
+#include "wire/neighbour.h"
 
 using namespace weft;
 using namespace weft::test;
@@ -227,6 +228,42 @@ TEST_CASE("what claims an address, and what does not") {
   }
   SUBCASE("other traffic from the address") {
     CHECK(told(with_macs(build(test::Frame{.payload = Bytes(10)}), kBroadcast, kFar)) == 0);
+  }
+}
+
+TEST_CASE("a solicitation from nowhere claims nothing, whatever it carries") {
+  Bytes frame = build(Icmpv6{.source = {}, .type = kNs, .body = about(kOwn6, link_layer(1, kFar))});
+  const Neighbour said = read_neighbour(parsed(frame));
+  CHECK(said.kind == Neighbour::Kind::nd);
+  CHECK(load_mac(said.mac) == kFar);
+  CHECK(said.claimed_address == nullptr);
+  CHECK(said.claimed_mac == nullptr);
+}
+
+TEST_CASE("one address in many networks belongs to a port of each") {
+  std::vector<std::unique_ptr<Port>> owned;
+  std::vector<Port*> ports = {nullptr};
+  for (uint16_t network = 0; network < 100; ++network) {
+    auto port = std::make_unique<Port>();
+    port->options = {.network = network, .group = 0, .guard = guard_of(kMacA, {"10.42.0.1", "fd42::1"})};
+    ports.push_back(port.get());
+    owned.push_back(std::move(port));
+  }
+  GuardedIndex index;
+  CHECK(index.empty());
+  index.build(ports);
+  CHECK_FALSE(index.empty());
+  const AddressKey ipv4 = Endpoint::parse("10.42.0.1", 0)->key(), ipv6 = Endpoint::parse("fd42::1", 0)->key();
+  for (uint16_t network = 0; network < 1000; ++network) {
+    CAPTURE(network);
+    const auto* by_ipv4 = index.find(network, ipv4);
+    const auto* by_ipv6 = index.find(network, ipv6);
+    REQUIRE((by_ipv4 != nullptr) == (network < 100));
+    REQUIRE((by_ipv6 != nullptr) == (network < 100));
+    if (network >= 100) continue;
+    CHECK(by_ipv4->port == owned[network].get());
+    CHECK(by_ipv4->address->text() == "10.42.0.1");
+    CHECK(by_ipv6->address->text() == "fd42::1");
   }
 }
 

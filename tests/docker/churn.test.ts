@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
-import { until } from '../../lab/wait.js';
-import { createNetwork, nothing, traces, twoEngines } from './engines.js';
+import { createNetwork, nothing, twoEngines, untilTraces } from './engines.js';
 
 /** WEFT_DOCKER_CYCLES makes it more in `npm run soak`. */
 const cycles = Number(process.env.WEFT_DOCKER_CYCLES ?? 200);
@@ -19,10 +18,7 @@ async function cycle(count: number): Promise<void> {
     while (left-- > 0) await h1.docker('run', '--rm', '--network', 'blue', 'weft-lab:1', 'true');
   };
   await Promise.all([worker(), worker(), worker()]);
-  await until('the last one is gone', async () => {
-    expect(await traces(h1)).toEqual(nothing);
-    return true;
-  });
+  await untilTraces(h1, nothing);
 }
 
 const descriptors = () => readdirSync(`/proc/${engines.h1.weftdPid}/fd`).length;

@@ -1,5 +1,7 @@
 /** What most Docker tests begin with: two hosts that are peers, each with a dockerd, a weftd, and its share of every subnet. */
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import type { DockerHost } from '../../lab/docker-host.js';
 import { Lab } from '../../lab/lab.js';
 import { until } from '../../lab/wait.js';
@@ -65,10 +67,7 @@ export async function clear(...hosts: DockerHost[]): Promise<void> {
     if (containers.length > 0) await host.docker('rm', '-f', ...containers);
     const networks = await host.docker('network', 'ls', '-q', '-f', 'driver=weft');
     if (networks !== '') await host.docker('network', 'rm', ...networks.split('\n'));
-    await until(`${host.name} is clear`, async () => {
-      expect(await traces(host)).toEqual(nothing);
-      return true;
-    });
+    await untilTraces(host, nothing);
   }
 }
 
@@ -87,13 +86,28 @@ export const nothing: Traces = { ports: 0, leases: 0, links: 0, sandboxes: 0 };
 export async function traces(host: DockerHost): Promise<Traces> {
   const leases = (await host.pools()).flatMap((pool) => pool.leases);
   const links = (await host.attempt(['ip', '-br', 'link'])).stdout.match(/^weft/gm);
-  const sandboxes = (await host.attempt(['ls', '/run/docker/netns'])).stdout.match(/^[0-9a-f]{12}$/gm);
+  // Docker removes the files a minute later than the mounts.
+  const mounts = readFileSync(`/proc/${host.init}/mountinfo`, 'utf8');
+  const sandboxes = mounts.match(/ \S+\/docker\/netns\/[0-9a-f]{12} /g);
   return {
     ports: (await host.ports()).length,
     leases: leases.filter(({ kind }) => kind === 'endpoint').length,
     links: links?.length ?? 0,
     sandboxes: sandboxes?.length ?? 0,
   };
+}
+
+/** Waits until a host has these and no more. */
+export async function untilTraces(host: DockerHost, wanted: Traces, seconds = 15): Promise<void> {
+  await until(
+    `${host.name} has ${JSON.stringify(wanted)}`,
+    async () => {
+      const found = await traces(host);
+      if (!isDeepStrictEqual(found, wanted)) throw new Error(`it has ${JSON.stringify(found)}`);
+      return true;
+    },
+    seconds,
+  );
 }
 
 /** Whether an address is in host `index`'s quarter of 10.x.0.0/16, as {@link meshConfig} gives it. */

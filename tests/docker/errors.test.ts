@@ -57,6 +57,12 @@ it.each([
     '-o weft.network=green',
   ],
   [
+    'a range that is of another host',
+    [...ours, ...subnet, '--ip-range', '10.40.200.0/24'],
+    'WEFT_IPAM_POOL_INVALID',
+    'Leave --ip-range away',
+  ],
+  [
     'a network that does not have the subnet',
     [...ours, ...subnet, '--ipam-opt', 'weft.network=green', '-o', 'weft.network=green'],
     'WEFT_',

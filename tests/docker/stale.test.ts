@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { until } from '../../lab/wait.js';
-import { createNetwork, traces, twoEngines } from './engines.js';
+import { createNetwork, twoEngines, untilTraces } from './engines.js';
 
 const engines = twoEngines();
 const count = 20;
@@ -26,14 +26,7 @@ async function onlyTheSteadyOneIsLeft(): Promise<void> {
   await until('the one that restarts runs', async () => {
     return (await h1.container('steady').tryExec(['true'])).status === 0;
   });
-  await until(
-    'the stale endpoints are gone',
-    async () => {
-      expect(await traces(h1)).toEqual({ ports: 1, leases: 1, links: 0, sandboxes: 1 });
-      return true;
-    },
-    90,
-  );
+  await untilTraces(h1, { ports: 1, leases: 1, links: 0, sandboxes: 1 }, 60);
 }
 
 it(`starts in less than 5 s with ${count} stale endpoints`, async () => {

@@ -76,7 +76,10 @@ export class EndpointIntent {
         for (const { id } of stale) markRemoved(tx, id, entries);
         // IPAM may have written it since.
         for (const lease of leases)
-          tx.put('lease', leaseKey(lease), { ...lease, name: tx.get('lease', leaseKey(lease))?.name ?? null });
+          tx.put('lease', leaseKey(lease), {
+            ...lease,
+            name: tx.get('lease', leaseKey(lease))?.name ?? null,
+          });
         tx.put('port', port.id, port);
       });
       reconciler.trigger();

@@ -1,4 +1,6 @@
 /** Whatever comes on the socket is answered in JSON, and the plugin lives on. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pluginMethods } from './plugin_methods.js';
@@ -85,6 +87,24 @@ describe('the plugin under random requests', () => {
         },
       ),
       { numRuns: 1000 },
+    );
+    expect((await host.ask('Plugin.Activate')).status).toBe(200);
+  }, 60_000);
+
+  it('lives on whatever bytes come', async () => {
+    const head = fc.constantFrom(
+      '',
+      'POST /Plugin.Activate HTTP/1.1\r\n',
+      'POST / HTTP/1.1\r\nContent-Length: ',
+    );
+    await fc.assert(
+      fc.asyncProperty(head, fc.uint8Array({ maxLength: 300 }), async (start, bytes) => {
+        const socket = connect(host.path);
+        socket.resume().on('error', () => undefined);
+        socket.end(Buffer.concat([Buffer.from(start), bytes]));
+        await once(socket, 'close');
+      }),
+      { numRuns: 500 },
     );
     expect((await host.ask('Plugin.Activate')).status).toBe(200);
   }, 60_000);

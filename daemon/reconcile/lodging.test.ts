@@ -44,9 +44,9 @@ describe('lodge', () => {
       'back home, its sandbox gone',
       joined('7'),
       { link: here, sandbox: { state: 'absent' }, now: minute },
-      'present',
+      'dead',
     ],
-    ['left at home', joined('7'), { link: here, sandbox: { state: 'absent' }, now: 6 * minute }, 'dead'],
+    ['left at home', joined(null), { link: here, sandbox: { state: 'absent' }, now: 6 * minute }, 'dead'],
     [
       'between two places',
       joined('7'),

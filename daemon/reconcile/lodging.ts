@@ -39,9 +39,11 @@ export function lodge(endpoint: EndpointRecord, sight: Sight): Place {
   if (endpoint.bootId !== bootId)
     return { state: 'dead', reason: 'the host was started anew since Docker made it' };
   const waited = now - endpoint.since;
+  const wasInside = endpoint.sandbox !== null && endpoint.sandbox.cookie !== null;
   if (link !== null) {
     const left = link.cookie === home && sandbox?.state !== 'present';
-    if (left && waited > patience)
+    // Leave comes before the link is moved back; so when it was in a sandbox that is gone, Leave came while weftd was away.
+    if (left && (wasInside || waited > patience))
       return { state: 'dead', reason: 'Docker left it behind: it is in no container' };
     return { state: 'present', ...link };
   }
@@ -60,7 +62,6 @@ export function lodge(endpoint: EndpointRecord, sight: Sight): Place {
     };
   // A descriptor that was opened at home sees its namespace die, so while it is well, so is the container.
   if (attached && !pins) return { state: 'gone', reason: 'its sandbox cannot be seen from here' };
-  const seen = endpoint.sandbox?.cookie !== null;
-  if (seen || waited > mountPatience) return { state: 'dead', reason: 'its container is gone' };
+  if (wasInside || waited > mountPatience) return { state: 'dead', reason: 'its container is gone' };
   return { state: 'gone', reason: 'its sandbox is not there yet' };
 }

@@ -144,6 +144,8 @@ describe('the container of an endpoint', () => {
       mac: port.mac,
       port: port.id,
       ifname: port.ifname,
+      state: 'waiting',
+      reason: 'Docker has not moved it into its container yet',
     });
   });
 

@@ -309,6 +309,8 @@ export class Views {
     // The path is gone, but the datapath still serves processes that live in the namespace.
     if (place?.state !== 'present') return { state: 'up', reason: place?.reason ?? null };
     if (linkUp === null) return { state: 'waiting', reason: 'its link is gone' };
+    if (!linkUp && port.endpoint !== undefined && place.path === null)
+      return { state: 'waiting', reason: 'Docker has not moved it into its container yet' };
     return linkUp
       ? { state: 'up', reason: null }
       : { state: 'down', reason: 'the link is down in its namespace' };

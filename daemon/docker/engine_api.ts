@@ -110,7 +110,7 @@ const EventAnswer = z.object({ Type: z.string(), Action: z.string() });
 const relevant: Readonly<Record<string, readonly string[]>> = {
   container: ['start', 'die', 'rename', 'destroy'],
   network: ['create', 'connect', 'disconnect', 'destroy', 'remove'],
-  plugin: ['install', 'pull', 'enable', 'disable', 'remove'],
+  plugin: ['create', 'install', 'pull', 'enable', 'disable', 'remove'],
 };
 
 export class EngineApi implements Engine {

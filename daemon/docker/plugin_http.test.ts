@@ -12,7 +12,7 @@ const createEndpoint = {
   Options: {},
 };
 
-describe('the transport of the plugin', () => {
+describe('the transport of the plugin', { timeout: 60_000 }, () => {
   let host: PluginHost;
   const start = async (options?: HostOptions) => {
     host = await PluginHost.start(options);
@@ -58,7 +58,7 @@ describe('the transport of the plugin', () => {
     const ready = new Promise<void>((resolve) => {
       open = resolve;
     });
-    await start({ parts: { ready }, limits: { patience: 50 } });
+    await start({ parts: { ready }, limits: { patience: 500 } });
     const early = await host.ask('NetworkDriver.CreateEndpoint', createEndpoint);
     expect(early.status).toBe(500);
     expect(early.body.Err).toContain('WEFT_STARTING');
@@ -112,7 +112,7 @@ describe('the transport of the plugin', () => {
     });
     expect(answer.status).toBe(500);
     expect(answer.body.Err).toContain('larger than 1000 bytes');
-    await expect.poll(() => Object.values(host.agent.freeSockets).flat().length).toBe(1);
+    await expect.poll(() => Object.values(host.agent.freeSockets).flat().length, { timeout: 30_000 }).toBe(1);
     expect((await host.ask('NetworkDriver.DeleteNetwork', { NetworkID: network })).status).toBe(200);
   });
 
@@ -186,7 +186,7 @@ describe('the transport of the plugin', () => {
     }
     finish();
     await expect
-      .poll(() => calls.filter((call) => /remove|leave|release/.test(call)).sort())
+      .poll(() => calls.filter((call) => /remove|leave|release/.test(call)).sort(), { timeout: 30_000 })
       .toEqual([
         `endpoints.leave ["${endpoint}"]`,
         `endpoints.remove ["${endpoint}"]`,
@@ -215,7 +215,7 @@ describe('the transport of the plugin', () => {
       },
       remove: async (id: string) => void removed.push(id),
     };
-    await start({ handlers: { endpoints }, limits: { patience: 400 } });
+    await start({ handlers: { endpoints }, limits: { patience: 1000 } });
     const slow = await host.ask('NetworkDriver.CreateEndpoint', createEndpoint);
     expect(slow.body.Err).toContain('WEFT_DOCKER_SLOW');
     const second = new Promise<void>((resolve) => begun.push(resolve));

@@ -139,7 +139,7 @@ it('weftd goes on when the plugin cannot be bound, or is off', async () => {
   await failed.stop();
 });
 
-describe('a socket from systemd', () => {
+describe('a socket from systemd', { timeout: 60_000 }, () => {
   let directory: string;
   let path: string;
   let holder: Server;

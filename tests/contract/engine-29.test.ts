@@ -10,7 +10,7 @@ const [first = '', second = ''] = ['a1', 'b2'].map((byte) => byte.repeat(32));
 const subnet = '10.32.0.0/16';
 const gatewayRequest = { RequestAddressType: 'com.docker.network.gateway' };
 
-describe('an engine of version 28 or 29', () => {
+describe('an engine of version 28 or 29', { timeout: 60_000 }, () => {
   let weftd: Weftd;
   beforeEach(async () => {
     weftd = await Weftd.start();

@@ -49,7 +49,7 @@ const answers: Readonly<Record<string, z.ZodType>> = {
 
 const powerCut = /^every process of the host killed|^again, but the plugin starts/;
 
-describe('the conversations of Docker 20.10', () => {
+describe('the conversations of Docker 20.10', { timeout: 60_000 }, () => {
   let weftd: Weftd;
   beforeEach(async () => {
     weftd = await Weftd.start();

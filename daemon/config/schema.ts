@@ -146,7 +146,8 @@ const ipam = mapping('ipam', {
     )
     .default(null)
     .meta({
-      description: 'Static mesh: the part of every subnet that this host gives addresses from without being asked for one.',
+      description:
+        'Static mesh: the part of every subnet that this host gives addresses from without being asked for one.',
     }),
 });
 

@@ -21,15 +21,7 @@ export interface Records {
 
 export type Kind = keyof Records;
 
-export const kinds: readonly Kind[] = [
-  'network',
-  'port',
-  'peer',
-  'entry',
-  'engine-network',
-  'pool',
-  'lease',
-];
+export const kinds: readonly Kind[] = ['network', 'port', 'peer', 'entry', 'engine-network', 'pool', 'lease'];
 
 export interface Change {
   kind: Kind;

@@ -75,7 +75,8 @@ uint32_t write_advertisement(uint8_t* frame, Mac mac, const uint8_t* address) {
 }  // namespace
 
 uint32_t write_announcement(uint8_t* frame, Mac mac, const Endpoint& address) {
-  return address.family() == Family::ipv4 ? write_arp(frame, mac, address.bytes()) : write_advertisement(frame, mac, address.bytes());
+  if (address.family() == Family::ipv4) return write_arp(frame, mac, address.bytes());
+  return write_advertisement(frame, mac, address.bytes());
 }
 
 }  // namespace weft

@@ -41,8 +41,9 @@ class Engine {
   // `destroy` ends a persistent TAP with its descriptor; else its link stays.
   void remove_port(uint16_t index, bool destroy);
 
-  // Announces the addresses of a guarded port to the rest of its network (announcement.h), as if the port had sent the frames: its MAC is
-  // learned there, and they count as received from it. Returns before it is done; not done at all for a port without a guard.
+  // Announces the addresses of a guarded port to the rest of its network (announcement.h), as if the port had sent the frames:
+  // its MAC is learned there, and they count as received from it. Returns before it is done; not done at all for a port without
+  // a guard.
   void announce(uint16_t index);
 
   uint16_t add_peer(const PeerOptions& options);

@@ -3,16 +3,17 @@
 // A container that can send in another's name can take its traffic over, so a guarded port's frames are read as far as any
 // receiver might read them, and what cannot be read is refused:
 //   * The Ethernet source, and every MAC that ARP and ND messages tell their receivers to remember, is the guard's.
-//   * The source of IP, the sender of ARP, and the target of NA and of DAD is one of the guard's addresses, or the IPv6 link-local
-//     address that RFC 4291, appendix A makes of the MAC.
+//   * The source of IP, the sender of ARP, and the target of NA and of DAD is one of the guard's addresses, or the IPv6
+//     link-local address that RFC 4291, appendix A makes of the MAC.
 //   * A host that has no address yet may say so: 0.0.0.0 in ARP requests and in DHCP, :: in MLD, RS and DAD (NS).
-//   * A tag is no hiding place: up to four are looked behind, and what has more, or one that is cut off, is refused. So are IP headers
-//     that do not parse, 802.2 SNAP (another way to write an ether type), ND in fragments or with broken options, and chains
-//     of IPv6 extension headers that are cut off, endless, or continue behind a fragment header, where an overlapping
-//     fragment could change them. Later fragments are known by their source alone; what they complete was decided on their first.
+//   * A tag is no hiding place: up to four are looked behind, and what has more, or one that is cut off, is refused. So are IP
+//     headers that do not parse, 802.2 SNAP (another way to write an ether type), ND in fragments or with broken options, and
+//     chains of IPv6 extension headers that are cut off, endless, or continue behind a fragment header, where an overlapping
+//     fragment could change them. Later fragments are known by their source alone; what they complete was decided on their
+//     first.
 //   * NEEDS_CSUM writes into the frame after the decision, so it may not point at anything that was decided on.
-// Other ether types and protocols pass with the right source: a switch is not a firewall. The segments of a super-frame have one header,
-// so they need one look. TCP and UDP need no more than three comparisons.
+// Other ether types and protocols pass with the right source: a switch is not a firewall. The segments of a super-frame have
+// one header, so they need one look. TCP and UDP need no more than three comparisons.
 #pragma once
 
 #include <cstdint>

@@ -1,10 +1,11 @@
 // What the worker says in the name of guarded ports, and what it does when somebody else claims their addresses.
 //
-// A claim is a frame of ARP or ND after which a receiver's cache holds another MAC for an address that a guard of the same network names
-// (wire/neighbour.h). It is forwarded like any other: a switch that swallowed it would hide the conflict from those who could end it.
-// But the control plane is told, once a second for a port, and the port's announcement follows it, so that caches are put right and
-// the other side sees the conflict too; at most once in ten seconds for a port, as RFC 5227, 2.4 (c) has it for hosts that keep their
-// address. Probes (ARP from 0.0.0.0, DAD) claim nothing: the guest answers them itself. Tagged frames are another segment.
+// A claim is a frame of ARP or ND after which a receiver's cache holds another MAC for an address that a guard of the same
+// network names (wire/neighbour.h). It is forwarded like any other: a switch that swallowed it would hide the conflict from
+// those who could end it. But the control plane is told, once a second for a port, and the port's announcement follows it, so
+// that caches are put right and the other side sees the conflict too; at most once in ten seconds for a port, as RFC 5227, 2.4
+// (c) has it for hosts that keep their address. Probes (ARP from 0.0.0.0, DAD) claim nothing: the guest answers them itself.
+// Tagged frames are another segment.
 //
 // Announcements are forwarded as if the port had sent them, and counted so: received from it, with a verdict.
 #include <sys/eventfd.h>

@@ -1,5 +1,5 @@
-// read_neighbour() and a guard on any frame with any virtio header: pointers stay inside the frame, and whatever the guard lets pass is
-// still honest after its checksum was written, as a receiver reads it that walks headers in its own, simpler way.
+// read_neighbour() and a guard on any frame with any virtio header: pointers stay inside the frame, and whatever the guard lets
+// pass is still honest after its checksum was written, as a receiver reads it that walks headers in its own, simpler way.
 //
 // Input: virtio header (10 bytes), frame.
 #include <algorithm>
@@ -70,7 +70,8 @@ void check_honest(const uint8_t* frame, size_t length) {
     const uint8_t* message = l3 + offset;
     if (message[0] == 136) require(is_own(message + 8));
     if (message[0] != 135 && message[0] != 136) return;
-    for (size_t option = offset + 24; option + 8 <= 40u + load_be16(l3 + 4) && l3[option + 1] != 0; option += l3[option + 1] * 8u) {
+    const size_t end = 40u + load_be16(l3 + 4);
+    for (size_t option = offset + 24; option + 8 <= end && l3[option + 1] != 0; option += l3[option + 1] * 8u) {
       if (l3[option] == 1 || l3[option] == 2) require(load_mac(l3 + option + 2) == kMac);
     }
   }

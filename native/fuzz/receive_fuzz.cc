@@ -1,9 +1,9 @@
-// The whole way of a burst from a peer, and of a frame from a guest, through one worker: hostile datagrams, lying UDP_GRO sizes, lying
-// virtio headers. Whatever comes, every frame gets a verdict, the counters balance, nothing reaches another network, and nothing that a
-// guarded port sends bears another's MAC.
+// The whole way of a burst from a peer, and of a frame from a guest, through one worker: hostile datagrams, lying UDP_GRO
+// sizes, lying virtio headers. Whatever comes, every frame gets a verdict, the counters balance, nothing reaches another
+// network, and nothing that a guarded port sends bears another's MAC.
 //
-// Input: records of {kind u8, segment size u16, length u16, bytes}; kind's lowest bit chooses guest or underlay, the next four the
-// traffic class of the outer header, the highest one the guarded guest; the one below has it announced.
+// Input: records of {kind u8, segment size u16, length u16, bytes}; kind's lowest bit chooses guest or underlay, the next four
+// the traffic class of the outer header, the highest one the guarded guest; the one below has it announced.
 #include <cstdlib>
 
 #include "test/rig.h"

@@ -158,7 +158,9 @@ TEST_CASE("ARP tells the guard's MAC and one of its addresses") {
 }
 
 TEST_CASE("ND tells the guard's MAC and its addresses") {
-  const auto nd = [](uint8_t type, Ip6 source, const Bytes& body) { return fate_of(build(Icmpv6{.source = source, .type = type, .body = body})); };
+  const auto nd = [](uint8_t type, Ip6 source, const Bytes& body) {
+    return fate_of(build(Icmpv6{.source = source, .type = type, .body = body}));
+  };
   const Bytes own = link_layer(1, kMacA), other = link_layer(1, kMacB);
   const Bytes own_target = link_layer(2, kMacA), other_target = link_layer(2, kMacB);
 
@@ -275,7 +277,8 @@ TEST_CASE("tags hide nothing") {
     CHECK(fate_of(build(test::Frame{.vlan_tags = tags, .payload = Bytes(10)})) == kPassed);
     CHECK(fate_of(build(test::Frame{.vlan_tags = tags, .source_host = 2, .payload = Bytes(10)})) == "spoofed_address");
     CHECK(fate_of(build(test::Frame{.v6 = true, .vlan_tags = tags, .payload = Bytes(10)})) == kPassed);
-    CHECK(fate_of(build(test::Frame{.v6 = true, .vlan_tags = tags, .source_host = 2, .payload = Bytes(10)})) == "spoofed_address");
+    const test::Frame forged{.v6 = true, .vlan_tags = tags, .source_host = 2, .payload = Bytes(10)};
+    CHECK(fate_of(build(forged)) == "spoofed_address");
     CHECK(fate_of(build(Arp{.tags = tags, .sender_ip = kOwn4})) == kPassed);
     CHECK(fate_of(build(Arp{.tags = tags, .sender_ip = kOther4})) == "spoofed_address");
     CHECK(fate_of(build(Arp{.tags = tags, .sender = kMacB, .sender_ip = kOwn4})) == "spoofed_mac");
@@ -356,7 +359,8 @@ TEST_CASE("what a guard refuses is counted, goes nowhere, and teaches nothing") 
 TEST_CASE("ports without a guard, and peers, send what they like") {
   Guarded rig;
   rig.from_guest(rig.b, build(Arp{.from = kMacB, .sender = kMacC, .sender_ip = kOther4}));
-  rig.from_underlay("192.0.2.2", vxlan(42, with_macs(build(test::Frame{.source_host = 77, .payload = Bytes(10)}), kBroadcast, kMacC)));
+  const Bytes anybody = build(test::Frame{.source_host = 77, .payload = Bytes(10)});
+  rig.from_underlay("192.0.2.2", vxlan(42, with_macs(anybody, kBroadcast, kMacC)));
   CHECK(rig.worker.counters().flooded.get() == 2);
   CHECK(rig.a.tap->written.size() == 2);
 }
@@ -419,7 +423,9 @@ TEST_CASE("whatever a random frame is, finishing its checksum does not turn it i
       case 3: frame = ipv6(60, Bytes{58, 0, 1, 4, 0, 0, 0, 0} + kHonestEcho); break;
       default: frame = header(kMacB, kMacA, {0x81000005}, 0x88b5) + Bytes(46);
     }
-    for (uint32_t changes = random() % 4; changes > 0; --changes) frame[12 + random() % (frame.size() - 12)] = static_cast<uint8_t>(random());
+    for (uint32_t changes = random() % 4; changes > 0; --changes) {
+      frame[12 + random() % (frame.size() - 12)] = static_cast<uint8_t>(random());
+    }
     Packet packet{.data = frame.data(), .length = static_cast<uint32_t>(frame.size())};
     if (parse(packet) != ParseResult::ok) continue;
     VnetHeader vnet = needs_checksum(random() % frame.size(), random() % 20);

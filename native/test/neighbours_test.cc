@@ -61,7 +61,8 @@ struct Guarded : Rig {
   }
 };
 
-const Bytes kArpAnnouncement = build(Arp{.from = kMacA, .operation = 1, .sender = kMacA, .sender_ip = kOwn4, .target = 0, .target_ip = kOwn4});
+const Bytes kArpAnnouncement =
+    build(Arp{.from = kMacA, .operation = 1, .sender = kMacA, .sender_ip = kOwn4, .target = 0, .target_ip = kOwn4});
 const Bytes kNdAnnouncement = build(Icmpv6{.to = kAllNodesMac,
                                            .from = kMacA,
                                            .source = kOwn6,
@@ -70,7 +71,9 @@ const Bytes kNdAnnouncement = build(Icmpv6{.to = kAllNodesMac,
                                            .type = kNa,
                                            .body = about(kOwn6, link_layer(2, kMacA), 0x20000000)});
 
-Bytes claim4(Mac mac = kFar, uint16_t operation = 2) { return build(Arp{.from = mac, .operation = operation, .sender = mac, .sender_ip = kOwn4}); }
+Bytes claim4(Mac mac = kFar, uint16_t operation = 2) {
+  return build(Arp{.from = mac, .operation = operation, .sender = mac, .sender_ip = kOwn4});
+}
 Bytes claim6(Mac mac = kFar) {
   return build(Icmpv6{.from = mac, .source = kOther6, .type = kNa, .body = about(kOwn6, link_layer(2, mac))});
 }
@@ -80,10 +83,11 @@ Bytes claim6(Mac mac = kFar) {
 TEST_CASE("an ARP announcement (RFC 5227, 2.3), field by field") {
   uint8_t frame[kMaxAnnouncementBytes];
   const uint32_t length = write_announcement(frame, 0x02aabbccddee, *Endpoint::parse("10.42.1.7", 0));
-  CHECK(Bytes(frame, frame + length) == Bytes{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 8, 6,  // Ethernet
-                                              0, 1, 8, 0, 6, 4, 0, 1,                                                // a request
-                                              2, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 10, 42, 1, 7,                         // sender
-                                              0, 0, 0, 0, 0, 0, 10, 42, 1, 7});                                      // target
+  const Bytes bytes(frame, frame + length);
+  CHECK(bytes == Bytes{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 8, 6,  // Ethernet
+                       0, 1, 8, 0, 6, 4, 0, 1,                                                     // a request
+                       2, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 10, 42, 1, 7,                              // sender
+                       0, 0, 0, 0, 0, 0, 10, 42, 1, 7});                                           // target
 }
 
 TEST_CASE("an unsolicited neighbour advertisement (RFC 4861, 7.2.6), field by field") {
@@ -177,8 +181,8 @@ TEST_CASE("a claim of a guarded address is told, forwarded and answered, from a 
       CHECK(conflicts[0].port == rig.a.port->index);
       CHECK(conflicts[0].mac == kFar);
       CHECK(conflicts[0].address.text() == (v6 ? "fd42::1" : "10.42.0.1"));
-      const Destination where = by_peer ? Destination{DestinationKind::peer, rig.peer->index} : Destination{DestinationKind::port, rig.b.port->index};
-      CHECK(conflicts[0].where == where);
+      const Destination of_peer{DestinationKind::peer, rig.peer->index}, of_port{DestinationKind::port, rig.b.port->index};
+      CHECK(conflicts[0].where == (by_peer ? of_peer : of_port));
       REQUIRE(rig.a.tap->written.size() == 1);
       CHECK(rig.a.tap->written[0].bytes == claim);
       CHECK(rig.announced() == std::vector<Bytes>{v6 ? kNdAnnouncement : kArpAnnouncement});
@@ -223,7 +227,11 @@ TEST_CASE("what claims an address, and what does not") {
     CHECK(nd(128, kOwn6, Bytes(4)) == 0);
     // An IPv4 address written as an IPv6 one is not that IPv4 address.
     CHECK(nd(kNa, kOther6, about({0, 0x0000ffff0a2a0001}, link_layer(2, kFar))) == 0);
-    CHECK(told(build(Icmpv6{.from = kFar, .source = kOther6, .extension_headers = {58, 0, 1, 4, 0, 0, 0, 0}, .first_header = 60, .type = kNa,
+    CHECK(told(build(Icmpv6{.from = kFar,
+                            .source = kOther6,
+                            .extension_headers = {58, 0, 1, 4, 0, 0, 0, 0},
+                            .first_header = 60,
+                            .type = kNa,
                             .body = about(kOwn6)})) == 1);
   }
   SUBCASE("other traffic from the address") {
@@ -336,9 +344,14 @@ TEST_CASE("more conflicts in one round than can be answered at once do no harm")
   rig.add_peer("192.0.2.2");
   const auto listener = rig.add_port(blue);
   for (uint32_t i = 1; i <= 100; ++i) rig.add_port(blue, 0, guard_of(0x020000001000 + i, {"10.42.0." + std::to_string(i)}));
+  const auto claim_all = [&] {
+    for (uint32_t i = 1; i <= 100; ++i) {
+      listener.tap->to_read.push_back({{}, build(Arp{.from = kFar, .sender = kFar, .sender_ip = 0x0a2a0000 | i})});
+    }
+    rig.run(listener);
+  };
   rig.worker.set_time(100);
-  for (uint32_t i = 1; i <= 100; ++i) listener.tap->to_read.push_back({{}, build(Arp{.from = kFar, .sender = kFar, .sender_ip = 0x0a2a0000 | i})});
-  rig.run(listener);
+  claim_all();
   size_t told = 0;
   for (const Event& event : rig.take_events()) told += event.type == EventType::address_conflict ? 1 : 0;
   CHECK(told == 100);
@@ -348,9 +361,6 @@ TEST_CASE("more conflicts in one round than can be answered at once do no harm")
   CHECK(rig.balanced());
 
   // Who was not answered for is answered for the next time.
-  for (int round = 0; round < 5; ++round) {
-    for (uint32_t i = 1; i <= 100; ++i) listener.tap->to_read.push_back({{}, build(Arp{.from = kFar, .sender = kFar, .sender_ip = 0x0a2a0000 | i})});
-    rig.run(listener);
-  }
+  for (int round = 0; round < 5; ++round) claim_all();
   CHECK(listener.tap->written.size() == 100);
 }

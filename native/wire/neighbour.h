@@ -39,7 +39,7 @@ Ipv6Contents find_contents(const Packet& packet);
 struct Neighbour {
   enum class Kind : uint8_t {
     none,     // neither ARP nor ND
-    unclear,  // ARP or ND, but not as the RFCs have it (other hardware, cut off, broken options, fragmented): nobody should read it
+    unclear,  // not as the RFCs have it (other hardware, cut off, broken options, fragmented): nobody should read it
     arp,      // for IPv4 over Ethernet
     nd,       // RS, RA, NS, NA or redirect
   };
@@ -49,8 +49,8 @@ struct Neighbour {
   const uint8_t* mac = nullptr;     // ARP: the sender's; ND: the first source or target link-layer address option
   bool several_macs = false;        // another option of the message says otherwise than `mac`
 
-  // "This address is at this MAC", as a receiver's cache would take it: the sender of ARP, the target of NA (at the frame's source
-  // if there is no option), the source of NS, RS and RA with an option. Probes claim nothing.
+  // "This address is at this MAC", as a receiver's cache would take it: the sender of ARP, the target of NA (at the frame's
+  // source if there is no option), the source of NS, RS and RA with an option. Probes claim nothing.
   const uint8_t* claimed_address = nullptr;  // 4 bytes for ARP, 16 for ND
   const uint8_t* claimed_mac = nullptr;      // 6 bytes
 };

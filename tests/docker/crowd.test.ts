@@ -1,5 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { Container } from '../../lab/container.js';
+import { until } from '../../lab/wait.js';
 import { clear, createNetwork, inShare, twoEngines } from './engines.js';
 
 const engines = twoEngines();
@@ -23,7 +24,10 @@ it(`starts ${each} containers at once on each host`, async () => {
     const own = (await host.docker('inspect', '--format', format, ...names)).split('\n');
     for (const address of own) expect(inShare(address, index), address).toBe(true);
     addresses.push(...own);
-    expect((await host.ports()).map(({ state }) => state)).toEqual(Array(each).fill('up'));
+    await until('all ports are up', async () => {
+      const up = (await host.ports()).filter(({ state }) => state === 'up');
+      return up.length === each;
+    });
   }
   expect(new Set(addresses).size).toBe(2 * each);
 

@@ -50,19 +50,16 @@ describe('a container that lies about itself', () => {
     const { h1 } = engines;
     const source = address.replace(/\/.*/, '');
     const before = await h1.dropped('spoofed_address');
-    await liar.exec(
-      '/bin/ip',
-      'address',
-      'add',
-      address,
-      'dev',
-      'eth0',
-      ...(family === 'IPv6' ? ['nodad'] : []),
-    );
+    const targets = [];
     for (const victim of [beside, far]) {
       const { ipv4, ipv6 } = await victim.attachment('blue');
       const target = family === 'IPv4' ? ipv4 : ipv6;
       await liar.reach(target);
+      targets.push(target);
+    }
+    const nodad = family === 'IPv6' ? ['nodad'] : [];
+    await liar.exec('/bin/ip', 'address', 'add', address, 'dev', 'eth0', ...nodad);
+    for (const target of targets) {
       const ping = ['/bin/ping', '-q', '-n', '-c', '3', '-i', '0.3', '-W', '1', '-I', source, target];
       expect((await liar.tryExec(ping)).status).not.toBe(0);
     }

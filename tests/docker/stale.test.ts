@@ -1,24 +1,41 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeAll, beforeEach, expect, it } from 'vitest';
+import type { DockerHost } from '../../lab/docker-host.js';
 import { until } from '../../lab/wait.js';
 import { createNetwork, twoEngines, untilTraces } from './engines.js';
 
 const engines = twoEngines();
 const count = 20;
 
-beforeEach(async () => {
+/** Runs containers, and takes the power away from under them: Docker finds their endpoints when it starts again. */
+async function leaveStale(host: DockerHost, network: string): Promise<void> {
+  const names = Array.from({ length: count }, (_, i) => `c${i}`);
+  await Promise.all(names.map((name) => host.run(name, '--network', network)));
+  await host.powerOff();
+  await host.powerOn();
+}
+
+async function removeAll(host: DockerHost): Promise<void> {
+  await host.docker('rm', '-f', ...(await host.containerNames()));
+}
+
+/** Seconds that dockerd may take: 5, or on a busy machine twice what it takes with a network of its own. */
+let allowed: number;
+
+beforeAll(async () => {
   const { h1 } = engines;
   await createNetwork([h1], 'blue', '--subnet', '10.32.0.0/16');
-  const names = Array.from({ length: count }, (_, i) => `c${i}`);
-  await Promise.all(names.map((name) => h1.run(name, '--network', 'blue')));
-  await h1.run('steady', '--network', 'blue', '--restart', 'always');
-  await h1.powerOff();
-  await h1.powerOn();
+  await h1.docker('network', 'create', '-d', 'bridge', 'plain');
+  await leaveStale(h1, 'plain');
+  await h1.startWeftd();
+  allowed = Math.max(5, 2 * (await h1.startDockerd()));
+  await removeAll(h1);
 });
 
-afterEach(async () => {
+beforeEach(async () => {
   const { h1 } = engines;
-  await h1.docker('rm', '-f', ...(await h1.containerNames()));
-  await h1.docker('network', 'rm', 'blue');
+  await h1.run('steady', '--network', 'blue', '--restart', 'always');
+  await leaveStale(h1, 'blue');
+  return () => removeAll(h1);
 });
 
 async function onlyTheSteadyOneIsLeft(): Promise<void> {
@@ -26,20 +43,20 @@ async function onlyTheSteadyOneIsLeft(): Promise<void> {
   await until('the one that restarts runs', async () => {
     return (await h1.container('steady').tryExec(['true'])).status === 0;
   });
-  await untilTraces(h1, { ports: 1, leases: 1, links: 0, sandboxes: 1 }, 60);
+  await untilTraces(h1, { ports: 1, leases: 1, links: 0, sandboxes: 1 });
 }
 
-it(`starts in less than 5 s with ${count} stale endpoints`, async () => {
+it(`starts at once with ${count} stale endpoints`, async () => {
   const { h1 } = engines;
   await h1.startWeftd();
-  expect(await h1.startDockerd()).toBeLessThan(5);
+  expect(await h1.startDockerd()).toBeLessThan(allowed);
   await onlyTheSteadyOneIsLeft();
 });
 
 it('starts as fast while weftd is not there yet, but its socket is', async () => {
   const { h1 } = engines;
   await h1.activateWeftd();
-  expect(await h1.startDockerd()).toBeLessThan(5);
+  expect(await h1.startDockerd()).toBeLessThan(allowed);
   await h1.weftdIsReady();
   await onlyTheSteadyOneIsLeft();
 });

@@ -70,7 +70,7 @@ export class EndpointIntent {
         },
       };
       const leases = this.leasesFor(port, engineNetwork);
-      const stale = this.superseded(port, leases);
+      const stale = this.superseded(port);
       const entries = catalog.entries();
       await store.transaction((tx) => {
         for (const { id } of stale) markRemoved(tx, id, entries);
@@ -189,11 +189,11 @@ export class EndpointIntent {
   }
 
   /**
-   * Ports that Docker forgot to remove: it has released their address, and given it to this one. Throws when the port's MAC or
-   * address belongs to a port that is in use.
+   * Ports that are in the way of this one, and that Docker forgot to remove. Throws when the port's MAC or address belongs to a port
+   * that is in use.
    */
-  private superseded(port: PortRecord, leases: readonly LeaseRecord[]): PortRecord[] {
-    const { catalog, store } = this.parts;
+  private superseded(port: PortRecord): PortRecord[] {
+    const { catalog } = this.parts;
     const others = catalog.ports().filter(({ network }) => network === port.network);
     if (catalog.ports().length >= mostEndpoints)
       throw new WeftError('WEFT_INVALID', {
@@ -206,20 +206,23 @@ export class EndpointIntent {
         .find((address) => port.addresses.some((one) => withoutPrefix(one) === address));
       const sameMac = other.mac === port.mac;
       if (shared === undefined && !sameMac) return false;
-      const lease = leases.find(({ address }) => address === shared);
-      // Where another IPAM driver gives the addresses, it gives each once in a network: Docker has forgotten who had it before.
-      const lost =
-        other.endpoint !== undefined &&
-        shared !== undefined &&
-        (lease === undefined
-          ? other.endpoint.engineNetwork === port.endpoint?.engineNetwork
-          : store.get('lease', leaseKey(lease))?.port !== other.id);
-      if (lost) return true;
+      if (this.isForgotten(other, port, shared !== undefined)) return true;
       const label = portLabel(other);
       if (shared === undefined)
         throw new WeftError('WEFT_MAC_IN_USE', { mac: port.mac, port: label, network: port.network });
       throw new WeftError('WEFT_ADDRESS_IN_USE', { address: shared, port: label, network: port.network });
     });
+  }
+
+  /** Docker releases the addresses of the endpoints that it forgot when it is started again. */
+  private isForgotten(other: PortRecord, port: PortRecord, sharesAddress: boolean): boolean {
+    const { store } = this.parts;
+    if (other.endpoint === undefined) return false;
+    const pools = store.get('engine-network', other.endpoint.engineNetwork)?.pools ?? [];
+    if (pools.some(({ id }) => id !== null))
+      return !leasesOf(store, other).some(({ lease }) => lease.state === 'active');
+    // Another IPAM driver gives each address once in a network, too.
+    return sharesAddress && other.endpoint.engineNetwork === port.endpoint?.engineNetwork;
   }
 
   private mintId(): string {

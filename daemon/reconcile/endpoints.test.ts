@@ -241,6 +241,23 @@ describe('an endpoint', () => {
     expect(next.id).not.toBe(port.id);
   });
 
+  it('gives way to another one with its MAC, when Docker has released its address', async () => {
+    const { port } = await running();
+    await world.store.put('lease', leaseKey({ scope: subnet, address: '10.32.0.2' }), {
+      scope: subnet,
+      address: '10.32.0.2',
+      kind: 'endpoint',
+      name: null,
+      port: port.id,
+      state: 'released',
+      since: clock,
+    });
+    await lease('10.32.0.3');
+    const next = { ...request, id: 'e2'.repeat(32), addresses: ['10.32.0.3/16'], mac: port.mac };
+    await world.endpoints.create(next);
+    expect(ports()).toEqual([next.id]);
+  });
+
   it('is refused with an address or a MAC that is in use, and nothing is left of it', async () => {
     const { port } = await running();
     const other = { ...request, id: 'e2'.repeat(32) };

@@ -23,7 +23,7 @@ export function releaseLeases(tx: Transaction, port: PortRecord, now: number): v
 
 /** The leases that a port has claimed. */
 export function leasesOf(
-  tx: Transaction,
+  tx: Pick<Transaction, 'get'>,
   { id, endpoint, addresses }: PortRecord,
 ): { key: string; lease: LeaseRecord }[] {
   const network = endpoint === undefined ? undefined : tx.get('engine-network', endpoint.engineNetwork);

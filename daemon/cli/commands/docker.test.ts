@@ -119,7 +119,7 @@ describe('weft pool', () => {
         '',
         'ADDRESS     KIND      CONTAINER  PORT          FOR',
         '10.32.0.1   gateway   -          -           1h 2m',
-        '10.32.48.0  endpoint  web        p-0011aabb  1m 5s',
+        '10.32.48.0  endpoint  web        p-0011aabb  2h 3m',
         '',
       ].join('\n'),
     );

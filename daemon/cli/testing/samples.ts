@@ -83,7 +83,7 @@ export const ten: Pool = {
       kind: 'endpoint',
       name: 'web',
       port: 'p-0011aabb',
-      since: new Date(Date.now() - 65_000).toISOString(),
+      since: new Date(Date.now() - 7_385_000).toISOString(),
     },
   ],
 };

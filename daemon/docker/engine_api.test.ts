@@ -7,7 +7,7 @@ let api: EngineApi;
 
 beforeEach(async () => {
   docker = await new FakeEngineApi().start();
-  api = new EngineApi(docker.socket, { ...engineLimits, bytes: 4096, event: 1000, answer: 300 });
+  api = new EngineApi(docker.socket, { ...engineLimits, bytes: 4096, event: 1000 });
 });
 afterEach(async () => {
   await api.close();
@@ -89,7 +89,9 @@ describe('answers', () => {
       const timer = setInterval(() => response.write(' '), 20);
       response.on('close', () => clearInterval(timer));
     };
-    await expect(api.plugins()).rejects.toThrow('it does not answer in time');
+    const hasty = new EngineApi(docker.socket, { ...engineLimits, answer: 300 });
+    await expect(hasty.plugins()).rejects.toThrow('it does not answer in time');
+    await hasty.close();
   });
 
   it('of an error name it', async () => {
@@ -102,7 +104,7 @@ describe('answers', () => {
 describe('the stream of events', () => {
   it('calls for what may change a name, whatever else comes', async () => {
     const events = (await api.events())[Symbol.asyncIterator]();
-    await expect.poll(() => docker.followers).toBe(1);
+    await expect.poll(() => docker.followers, { timeout: 15_000 }).toBe(1);
     docker.tell('garbage\n{"Type":7}\n\u0000\n{"Type":"container","Action":"exec_start: x"}\n{"Type":"con');
     docker.tell('tainer","Action":"start"}\n');
     expect(await events.next()).toEqual({ value: undefined, done: false });
@@ -115,7 +117,7 @@ describe('the stream of events', () => {
 
   it('is silent about what changes no name', async () => {
     const events = (await api.events())[Symbol.asyncIterator]();
-    await expect.poll(() => docker.followers).toBe(1);
+    await expect.poll(() => docker.followers, { timeout: 15_000 }).toBe(1);
     for (const [type, action] of [
       ['container', 'exec_start: true'],
       ['container', 'health_status: healthy'],
@@ -130,7 +132,7 @@ describe('the stream of events', () => {
 
   it('ends when a line has no end', async () => {
     const events = (await api.events())[Symbol.asyncIterator]();
-    await expect.poll(() => docker.followers).toBe(1);
+    await expect.poll(() => docker.followers, { timeout: 15_000 }).toBe(1);
     docker.tell('x'.repeat(2000));
     await expect(events.next()).rejects.toThrow('without end');
   });

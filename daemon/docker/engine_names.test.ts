@@ -7,13 +7,15 @@ import { EngineApi, engineLimits } from './engine_api.js';
 import { EngineNames } from './engine_names.js';
 import { container, containerId, driverNetwork, FakeEngineApi } from './testing/fake_engine_api.js';
 
+/** A loaded machine takes its time. */
+const poll = <T>(read: () => T) => expect.poll(read, { timeout: 15_000 });
 const pace = { firstRetry: 5, lastRetry: 40, rest: 5, reread: 60_000 };
 let docker: FakeEngineApi;
 let names: EngineNames;
 let changes: number;
 
-function follow(specDirectories: string[] = [], rhythm = pace): EngineNames {
-  const connect = () => new EngineApi(docker.socket, { ...engineLimits, answer: 300 });
+function follow(specDirectories: string[] = [], rhythm = pace, answer = engineLimits.answer): EngineNames {
+  const connect = () => new EngineApi(docker.socket, { ...engineLimits, answer });
   const onChange = () => {
     changes++;
   };
@@ -50,7 +52,7 @@ describe('names', () => {
       container('other', 'e2', 'bb'.repeat(32)),
     ];
     names = follow();
-    await expect.poll(() => names.trouble()).toBeNull();
+    await poll(() => names.trouble()).toBeNull();
     expect(names.containerOf('e1')).toEqual({
       id: containerId('web'),
       name: 'web',
@@ -67,13 +69,13 @@ describe('names', () => {
   it('follow the events, and aliases are asked for once', async () => {
     run('web', 'e1');
     names = follow();
-    await expect.poll(() => names.containerOf('e1')?.name).toBe('web');
+    await poll(() => names.containerOf('e1')?.name).toBe('web');
     run('db', 'e3', ['data']);
     docker.event('container', 'start');
-    await expect.poll(() => names.containerOf('e3')?.aliases).toEqual(['data']);
+    await poll(() => names.containerOf('e3')?.aliases).toEqual(['data']);
     docker.answers['/containers/json'] = [{ ...container('db', 'e3'), Names: ['/store'] }];
     docker.event('container', 'rename');
-    await expect.poll(() => names.containerOf('e3')?.name).toBe('store');
+    await poll(() => names.containerOf('e3')?.name).toBe('store');
     expect(names.containerOf('e1')).toBeUndefined();
     expect(docker.asked.filter((path) => path.includes(containerId('db')))).toHaveLength(1);
   });
@@ -86,7 +88,7 @@ describe('names', () => {
       for (let event = 0; event < 100; event++) docker.event('network', 'connect');
     };
     names = follow([], { ...pace, rest: 50 });
-    await expect.poll(() => readings.length).toBeGreaterThan(4);
+    await poll(() => readings.length).toBeGreaterThan(4);
     // Timers are never early; they may be late.
     const short = readings.slice(1).filter((at, index) => at - (readings[index] ?? 0) < 48);
     expect(short).toEqual([]);
@@ -94,31 +96,31 @@ describe('names', () => {
 
   it('are read again without any event', async () => {
     names = follow([], { ...pace, reread: 20 });
-    await expect.poll(() => names.trouble()).toBeNull();
+    await poll(() => names.trouble()).toBeNull();
     run('web', 'e1');
-    await expect.poll(() => names.containerOf('e1')?.name).toBe('web');
+    await poll(() => names.containerOf('e1')?.name).toBe('web');
   });
 
   it('survive a restart of Docker, as its containers may', async () => {
     run('web', 'e1');
     names = follow();
-    await expect.poll(() => names.containerOf('e1')?.name).toBe('web');
+    await poll(() => names.containerOf('e1')?.name).toBe('web');
     await docker.stop();
-    await expect.poll(() => names.trouble()).toBe(`there is no socket ${docker.socket}`);
+    await poll(() => names.trouble()).toBe(`there is no socket ${docker.socket}`);
     expect(names.engineVersion()).toBeNull();
     expect(names.containerOf('e1')?.name).toBe('web');
     run('db', 'e3');
     await docker.start();
-    await expect.poll(() => names.containerOf('e3')?.name).toBe('db');
+    await poll(() => names.containerOf('e3')?.name).toBe('db');
     expect(names.trouble()).toBeNull();
   });
 
   it('come back when only the stream of events was cut', async () => {
     names = follow();
-    await expect.poll(() => names.trouble()).toBeNull();
+    await poll(() => names.trouble()).toBeNull();
     docker.cut();
     run('web', 'e1');
-    await expect.poll(() => names.containerOf('e1')?.name).toBe('web');
+    await poll(() => names.containerOf('e1')?.name).toBe('web');
   });
 });
 
@@ -135,8 +137,8 @@ describe('Docker that cannot be asked', () => {
     ],
   ])('because of %s is a state', async (_what, answer, trouble) => {
     docker.answers['/version'] = answer;
-    names = follow();
-    await expect.poll(() => names.trouble()).toBe(trouble);
+    names = follow([], pace, 500);
+    await poll(() => names.trouble()).toBe(trouble);
     expect(names.engineVersion()).toBeNull();
   });
 
@@ -147,7 +149,7 @@ describe('Docker that cannot be asked', () => {
       response.writeHead(500).end();
     };
     names = follow([], { ...pace, firstRetry: 10, lastRetry: 80 });
-    await expect.poll(() => attempts.length).toBe(6);
+    await poll(() => attempts.length).toBe(6);
     const pauses = attempts.slice(1).map((at, index) => at - (attempts[index] ?? 0));
     // Timers are never early; they may be late.
     const short = [10, 20, 40, 80, 80].filter((least, index) => (pauses[index] ?? 0) < least - 2);
@@ -157,7 +159,7 @@ describe('Docker that cannot be asked', () => {
   it('does not hold up stopping', async () => {
     docker.answers['/version'] = () => undefined;
     names = follow();
-    await expect.poll(() => docker.asked.length).toBe(1);
+    await poll(() => docker.asked.length).toBe(1);
     await names.stop();
     expect(docker.asked).toHaveLength(1);
   });
@@ -175,16 +177,16 @@ describe('problems', () => {
   ])('are a managed plugin %s (enabled: %s)', async (Name, Enabled, expected) => {
     docker.answers['/plugins'] = [{ Name, Enabled }];
     names = follow();
-    await expect.poll(() => names.trouble()).toBeNull();
+    await poll(() => names.trouble()).toBeNull();
     expect(names.problems().map(({ message }) => message)).toEqual(expected);
   });
 
   it('are a Docker that is too old', async () => {
     docker.answers['/version'] = { Version: '18.09.1', ApiVersion: '1.39' };
     names = follow();
-    await expect
-      .poll(() => names.problems().map(({ message }) => message))
-      .toEqual(['Docker 18.09.1 is older than any that weft was tried with']);
+    await poll(() => names.problems().map(({ message }) => message)).toEqual([
+      'Docker 18.09.1 is older than any that weft was tried with',
+    ]);
   });
 
   it('are spec files, also while Docker is away, until they go', async () => {
@@ -195,16 +197,14 @@ describe('problems', () => {
     writeFileSync(join(plugins, 'other.spec'), '');
     await docker.stop();
     names = follow([plugins]);
-    await expect
-      .poll(() => names.problems())
-      .toEqual([
-        {
-          kind: 'spec-file',
-          subject: `file ${file}`,
-          message: expect.stringContaining(`the plugin that ${file} names`) as string,
-        },
-      ]);
+    await poll(() => names.problems()).toEqual([
+      {
+        kind: 'spec-file',
+        subject: `file ${file}`,
+        message: expect.stringContaining(`the plugin that ${file} names`) as string,
+      },
+    ]);
     rmSync(file);
-    await expect.poll(() => names.problems()).toEqual([]);
+    await poll(() => names.problems()).toEqual([]);
   });
 });

@@ -43,7 +43,12 @@ describe('weft status', () => {
 
   it.each([
     [
-      { activated: new Date(Date.now() - 3_725_000).toISOString(), engine: '20.10.24', api: null, endpoints: 1 },
+      {
+        activated: new Date(Date.now() - 3_725_000).toISOString(),
+        engine: '20.10.24',
+        api: null,
+        endpoints: 1,
+      },
       [
         'plugin on /run/docker/plugins/weft.sock, asked for 1h 2m ago',
         'Docker 20.10.24 tells names',

@@ -9,6 +9,7 @@ export const weftProgram = inCheckout('dist/daemon/cli/main.js');
 export const weftdProgram = inCheckout('dist/daemon/main.js');
 export const demoProgram = inCheckout('dist/lab/demo.js');
 export const dockerDemoProgram = inCheckout('dist/lab/demo-docker.js');
+export const cleanProgram = inCheckout('dist/lab/clean.js');
 export const dockerHostInit = inCheckout('lab/docker-host-init');
 
 /** A program of lab/native. */

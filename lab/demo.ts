@@ -6,6 +6,7 @@ import type { Guest } from './guest.js';
 import type { Host } from './host.js';
 import { Lab } from './lab.js';
 import { explainLoss, losses } from './loss.js';
+import { paint, write } from './terminal.js';
 
 const picture = `
     container web             container db
@@ -17,10 +18,6 @@ const picture = `
   host h1 |                 host h2 |
           +------- VXLAN/UDP -------+                underlay, MTU 1500
 `;
-
-const colour = process.stdout.isTTY && process.env.NO_COLOR === undefined;
-const paint = (code: string, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
-const write = (text: string) => process.stdout.write(text);
 
 async function step(lab: Lab, what: string, work: () => Promise<string>): Promise<void> {
   write(`  ${what.padEnd(46)} `);

@@ -1,4 +1,5 @@
 /** What Docker sees of weft and what weft sees of Docker, put together. */
+import { basename } from 'node:path';
 import type { Logger } from 'pino';
 import type { Kernel } from '../datapath/kernel.js';
 import type { EndpointIntent } from '../intent/endpoints.js';
@@ -10,6 +11,7 @@ import { DockerRequests } from '../telemetry/docker_requests.js';
 import type { ActivatedSocket } from './activation.js';
 import type { Engine } from './engine_api.js';
 import { EngineNames } from './engine_names.js';
+import { ForgottenNetworks } from './forgotten.js';
 import { type Names, noNames } from './names.js';
 import { pluginMethods } from './plugin_methods.js';
 import { PluginServer } from './plugin_server.js';
@@ -31,8 +33,6 @@ export interface DockerParts {
   ready: Promise<void>;
 }
 
-/** By this name users choose the driver. */
-const driver = 'weft';
 /** Milliseconds between looks at the socket, and between collections of addresses that nobody claimed. */
 const checkEvery = 2000;
 const collectEvery = 60_000;
@@ -43,6 +43,7 @@ export class DockerAdapter {
   /** What Docker asked, for the metrics. */
   readonly requests: DockerRequests;
   private readonly engineNames: EngineNames | null;
+  private readonly forgotten: ForgottenNetworks;
   private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(private readonly parts: DockerParts) {
@@ -64,12 +65,14 @@ export class DockerAdapter {
         ? null
         : new EngineNames({
             connect: () => parts.connect(api),
-            driver,
+            // By the name of the socket users choose the driver.
+            driver: basename(path ?? 'weft.sock', '.sock'),
             specDirectories,
             log,
             onChange: () => undefined,
           });
     this.names = this.engineNames ?? noNames;
+    this.forgotten = new ForgottenNetworks({ ...parts, names: this.names, now: Date.now });
   }
 
   /** From here on Docker is answered. */
@@ -77,7 +80,16 @@ export class DockerAdapter {
     await this.plugin.open();
     this.engineNames?.start();
     const { ipam, log } = this.parts;
-    this.timers.push(setInterval(() => void this.plugin.check(), checkEvery));
+    this.timers.push(
+      setInterval(() => {
+        void this.plugin.check();
+        this.forgotten
+          .check()
+          .catch((error: unknown) =>
+            log.warn({ err: error }, 'networks could not be compared with those of Docker'),
+          );
+      }, checkEvery),
+    );
     this.timers.push(
       setInterval(() => {
         ipam

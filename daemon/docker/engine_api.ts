@@ -37,6 +37,8 @@ export interface EnginePlugin {
 /** What {@link EngineNames} needs of it. Every method throws {@link EngineUnavailable}. */
 export interface Engine {
   version(): Promise<EngineVersion>;
+  /** Of the engine: minted by Docker, and kept with its state. */
+  identity(): Promise<string>;
   containers(): Promise<EngineContainer[]>;
   networks(driver: string): Promise<EngineNetwork[]>;
   plugins(): Promise<EnginePlugin[]>;
@@ -85,6 +87,8 @@ const VersionAnswer = z.object({
     .regex(/^\d+\.\d+$/)
     .optional(),
 });
+
+const InfoAnswer = z.object({ ID: text.min(1) });
 
 const Endpoint = z.object({
   NetworkID: z.string(),
@@ -136,6 +140,12 @@ export class EngineApi implements Engine {
     const api = MinAPIVersion !== undefined && older(newest, MinAPIVersion) ? MinAPIVersion : newest;
     this.prefix = `/v${api}`;
     return { version: Version, api };
+  }
+
+  async identity(): Promise<string> {
+    const answer = InfoAnswer.safeParse(await this.get(`${this.prefix}/info`));
+    if (!answer.success) throw this.unlike('/info');
+    return answer.data.ID;
   }
 
   async containers(): Promise<EngineContainer[]> {

@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { type Engine, EngineUnavailable, pause } from './engine_api.js';
-import type { ContainerFacts, NameProblem, Names } from './names.js';
+import { type ContainerFacts, type Inventory, type NameProblem, type Names, notAskedYet } from './names.js';
 import { specFiles } from './spec_files.js';
 
 export interface EngineNamesParts {
@@ -42,6 +42,8 @@ interface Known {
   version: string | null;
   trouble: string | null;
   problems: readonly NameProblem[];
+  /** ID of the engine, when what is known was read from it just now. */
+  engine: string | null;
 }
 
 export class EngineNames implements Names {
@@ -50,8 +52,9 @@ export class EngineNames implements Names {
     containers: new Map(),
     networks: new Map(),
     version: null,
-    trouble: 'it is being asked for the first time',
+    trouble: notAskedYet,
     problems: [],
+    engine: null,
   };
   /** By endpoint. */
   private readonly aliases = new Map<string, readonly string[]>();
@@ -74,6 +77,11 @@ export class EngineNames implements Names {
 
   engineVersion(): string | null {
     return this.known.version;
+  }
+
+  inventory(): Inventory | null {
+    const { engine, networks } = this.known;
+    return engine === null ? null : { engine, networks: new Set(networks.keys()) };
   }
 
   trouble(): string | null {
@@ -160,6 +168,7 @@ export class EngineNames implements Names {
     const plugins = await engine.plugins();
     const other = plugins.find(({ name }) => name === driver || name === `${driver}:latest`);
     this.update({
+      engine: await engine.identity(),
       containers,
       networks,
       version,
@@ -189,7 +198,7 @@ export class EngineNames implements Names {
     const trouble = error instanceof EngineUnavailable ? error.message : String(error);
     if (!(error instanceof EngineUnavailable))
       this.parts.log.error({ err: error }, 'reading the names of Docker failed by a defect');
-    this.update({ ...this.known, version: null, trouble, problems: this.specProblems() });
+    this.update({ ...this.known, version: null, engine: null, trouble, problems: this.specProblems() });
   }
 
   private specProblems(): NameProblem[] {

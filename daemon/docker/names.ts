@@ -18,6 +18,17 @@ export interface NameProblem {
   message: string;
 }
 
+/** What an engine has at this moment. */
+export interface Inventory {
+  /** ID of the engine. */
+  engine: string;
+  /** IDs of its networks with our driver. */
+  networks: ReadonlySet<string>;
+}
+
+/** What {@link Names.trouble} says until Docker was asked once: no finding. */
+export const notAskedYet = 'it is being asked for the first time';
+
 export interface Names {
   /** Docker is not asked, by `docker.api: off`. */
   readonly isOff: boolean;
@@ -28,6 +39,8 @@ export interface Names {
   /** Why Docker cannot be asked; null when it can. */
   trouble(): string | null;
   problems(): readonly NameProblem[];
+  /** null while Docker cannot be asked. */
+  inventory(): Inventory | null;
 }
 
 /** `docker.api: off`. */
@@ -38,4 +51,5 @@ export const noNames: Names = {
   engineVersion: () => null,
   trouble: () => 'off by docker.api',
   problems: () => [],
+  inventory: () => null,
 };

@@ -101,6 +101,18 @@ export class EngineNetworkIntent {
     });
   }
 
+  list(): EngineNetworkRecord[] {
+    return this.parts.catalog.engineNetworks();
+  }
+
+  /** An engine's API has shown the network. */
+  markSeen(id: string, engine: string): Promise<void> {
+    return this.parts.store.transaction((tx) => {
+      const record = tx.get('engine-network', id);
+      if (record !== undefined) tx.put('engine-network', id, { ...record, seenBy: engine });
+    });
+  }
+
   /** It is no error when there is none. */
   remove(id: string): Promise<void> {
     return this.parts.mutex.run(async () => {

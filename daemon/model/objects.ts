@@ -98,6 +98,8 @@ export interface EngineNetworkRecord {
   network: string;
   pools: EnginePool[];
   internal: boolean;
+  /** ID of the engine whose API showed the network; absent until one did. */
+  seenBy?: string;
 }
 
 export interface EnginePool {

@@ -1,5 +1,5 @@
 /** What keeps Docker and weft apart. Pure. */
-import type { Names } from '../docker/names.js';
+import { type Names, notAskedYet } from '../docker/names.js';
 import type { PluginState } from '../docker/plugin_state.js';
 import { type FindingDraft, finding } from './findings.js';
 
@@ -22,7 +22,7 @@ export function dockerFindings(
         ]
       : []),
     ...names.problems().map(({ kind, subject, message }) => finding(codes[kind], subject, message)),
-    ...(inUse && trouble !== null && !names.isOff
+    ...(inUse && trouble !== null && trouble !== notAskedYet && !names.isOff
       ? [finding('DOCKER_UNREACHABLE', 'docker.api', `the names of containers are not known: ${trouble}`)]
       : []),
   ];

@@ -29,6 +29,7 @@ export class FakeEngineApi {
   /** Paths with version and query, as they came. */
   readonly asked: string[] = [];
   answers: EngineAnswers = {
+    '/info': { ID: 'AAAA:BBBB' },
     '/version': { Version: '20.10.24', ApiVersion: '1.41', MinAPIVersion: '1.12' },
     '/containers/json': [],
     '/networks': [driverNetwork],

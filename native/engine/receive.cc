@@ -12,6 +12,9 @@ namespace {
 
 constexpr uint32_t kEthernetHeaderBytes = 14;
 constexpr uint8_t kEcnMask = 3;
+constexpr uint8_t kEcnNone = 0;
+constexpr uint8_t kEcnCapable1 = 1;
+constexpr uint8_t kEcnCapable0 = 2;
 constexpr uint8_t kEcnCongested = 3;
 
 Drop reason_for(ParseResult result) { return result == ParseResult::runt ? Drop::runt : Drop::ip_length; }
@@ -46,15 +49,15 @@ bool all_exact(const Burst& burst) {
   return true;
 }
 
-// RFC 6040, 4.2: a congestion mark of the outer header goes to the inner one, if its transport understands it.
-// False when it does not: the packet must then be dropped, as the router that set the mark would have done.
-bool carry_congestion_mark(Packet& packet) {
+// RFC 6040, figure 4: what the underlay made of the ECN field goes to the inner header, if its transport understands it.
+// False when it does not and the mark is congestion: the packet must then be dropped, as the router that set the mark would have done.
+bool carry_ecn(Packet& packet, uint8_t outer) {
   if (packet.ip_version == 0) return true;
   uint8_t* ip = packet.data + packet.l3_offset;
   const uint8_t inner = packet.traffic_class & kEcnMask;
-  if (inner == 0) return false;
-  if (inner == kEcnCongested) return true;
-  packet.traffic_class |= kEcnCongested;
+  if (inner == kEcnNone) return outer != kEcnCongested;
+  if (outer != kEcnCongested && inner != kEcnCapable0) return true;
+  packet.traffic_class = static_cast<uint8_t>((packet.traffic_class & ~kEcnMask) | outer);
   if (packet.ip_version == 6) {
     ip[1] = static_cast<uint8_t>((ip[1] & 0x0f) | (packet.traffic_class << 4));
     return true;
@@ -154,7 +157,9 @@ void Worker::receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uin
     }
     if (peer != nullptr) peer->counters.rx_super_frames.add(1);
   }
-  if ((burst.traffic_class & kEcnMask) == kEcnCongested && !carry_congestion_mark(frame.packet)) {
+  // The other two ask nothing of the inner header.
+  const uint8_t ecn = burst.traffic_class & kEcnMask;
+  if ((ecn == kEcnCongested || ecn == kEcnCapable1) && !carry_ecn(frame.packet, ecn)) {
     return drop_received(frame, Drop::ecn_congestion);
   }
   forward(frame);

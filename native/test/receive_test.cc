@@ -174,12 +174,15 @@ TEST_CASE("an oversized frame that is no TCP or UDP super-frame is dropped") {
   CHECK(rig.balanced());
 }
 
-TEST_CASE("the underlay's congestion mark reaches the guest (RFC 6040, figure 4)") {
+TEST_CASE("the underlay's ECN marks reach the guest: all of RFC 6040, figure 4") {
   struct Case {
     uint8_t inner, outer;
     int expected;  // -1: dropped
   };
-  const Case cases[] = {{0, 0, 0}, {0, 2, 0}, {0, 3, -1}, {1, 0, 1}, {1, 3, 3}, {2, 0, 2}, {2, 3, 3}, {3, 0, 3}, {3, 3, 3}};
+  const Case cases[] = {{0, 0, 0}, {0, 2, 0}, {0, 1, 0}, {0, 3, -1},  //
+                        {2, 0, 2}, {2, 2, 2}, {2, 1, 1}, {2, 3, 3},   // ECT(0)
+                        {1, 0, 1}, {1, 2, 1}, {1, 1, 1}, {1, 3, 3},   // ECT(1)
+                        {3, 0, 3}, {3, 2, 3}, {3, 1, 3}, {3, 3, 3}};
   for (const bool v6 : {false, true}) {
     for (const Case& item : cases) {
       CAPTURE(v6);

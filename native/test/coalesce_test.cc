@@ -194,6 +194,105 @@ TEST_CASE("the matrix of the kernel's gro selftest: options, extension headers, 
   CHECK(pair_shape(first, second, [](Frame&) {}) == Shape{1, 1});
 }
 
+TEST_CASE("the matrix of the kernel's gro selftest: acknowledgements without data stay three frames") {
+  for (const bool v6 : {false, true}) {
+    Round round;
+    for (uint32_t i = 0; i < 3; ++i) {
+      Frame one = tcp(v6, 0, 0);
+      one.acknowledgement += i / 2;  // a duplicate, then one that moves on
+      round.add(one);
+    }
+    CHECK(shape(round) == Shape{1, 1, 1});
+  }
+}
+
+TEST_CASE("the matrix of the kernel's gro selftest: what stands between two that merged and two that would") {
+  const auto with_between = [](bool v6, const std::function<void(Frame&)>& change) {
+    Round round;
+    for (uint32_t i = 0; i < 5; ++i) {
+      Frame one = tcp(v6, i);
+      if (i == 2) change(one);
+      round.add(one);
+    }
+    return shape(round);
+  };
+  for (const bool v6 : {false, true}) {
+    CAPTURE(v6);
+    CHECK(with_between(v6, [](Frame&) {}) == Shape{5});
+    for (const uint8_t flag : {uint8_t{0x01}, uint8_t{0x02}, uint8_t{0x04}, uint8_t{0x20}, uint8_t{0x40}, uint8_t{0x80}}) {
+      CAPTURE(int(flag));
+      CHECK(with_between(v6, [flag](Frame& f) { f.tcp_flags |= flag; }) == Shape{2, 1, 2});
+    }
+    CHECK(with_between(v6, [](Frame& f) { f.traffic_class = 2; }) == Shape{2, 1, 2});
+    CHECK(with_between(v6, [](Frame& f) { f.ttl = 7; }) == Shape{2, 1, 2});
+  }
+  CHECK(with_between(false, [](Frame& f) { f.ip_options = Bytes(4, 1); }) == Shape{2, 1, 2});
+  CHECK(with_between(false, [](Frame& f) { f.fragment_bits = 0x2000; }) == Shape{2, 1, 2});
+  CHECK(with_between(true, [](Frame& f) {
+          f.first_extension = 44;
+          f.extension_headers = {6, 0, 0, 0, 0, 0, 0, 1};
+        }) == Shape{2, 1, 2});
+  // The kernel merges frames with equal extension headers; we leave them alone.
+  CHECK(with_between(true, [](Frame& f) {
+          f.first_extension = 0;
+          f.extension_headers = {6, 0, 1, 4, 0, 0, 0, 0};
+        }) == Shape{2, 1, 2});
+}
+
+TEST_CASE("nothing merges across MAC addresses, stacked tags, or a UDP length of its own") {
+  const auto patched = [](const Frame& first, const Frame& second, const std::function<void(Bytes&)>& change) {
+    Round round;
+    round.add(first);
+    Bytes frame = build(second);
+    change(frame);
+    round.add_bytes(frame);
+    return shape(round);
+  };
+  for (const bool v6 : {false, true}) {
+    for (const bool is_udp : {false, true}) {
+      const Frame first = is_udp ? udp(v6, 0) : tcp(v6, 0);
+      const Frame second = is_udp ? udp(v6, 1) : tcp(v6, 1);
+      CHECK(patched(first, second, [](Bytes&) {}) == Shape{2});
+      CHECK(patched(first, second, [](Bytes& f) { f[5]++; }) == Shape{1, 1});
+      CHECK(patched(first, second, [](Bytes& f) { f[11]++; }) == Shape{1, 1});
+      Frame outer = first, stacked = second;
+      outer.vlan_tags = {0x88a80007, 0x81000005};
+      stacked.vlan_tags = outer.vlan_tags;
+      CHECK(patched(outer, stacked, [](Bytes&) {}) == Shape{2});
+      CHECK(patched(outer, stacked, [](Bytes& f) { f[15]++; }) == Shape{1, 1});
+      CHECK(patched(outer, stacked, [](Bytes& f) { f[19]++; }) == Shape{1, 1});
+      CHECK(patched(outer, stacked, [](Bytes& f) { f[13] = 0x00, f[12] = 0x81; }) == Shape{1, 1});
+    }
+    // The IP header has more bytes than the datagram that it carries.
+    const auto shorter = [v6](Bytes& f) {
+      const size_t l4 = v6 ? 54 : 34;
+      set16(f, l4 + 4, get16(f, l4 + 4) - 2);
+    };
+    CHECK(patched(udp(v6, 0), udp(v6, 1), shorter) == Shape{1, 1});
+  }
+}
+
+TEST_CASE("the padding of a frame that was merged is not taken for payload") {
+  for (const bool v6 : {false, true}) {
+    for (const bool is_udp : {false, true}) {
+      Round round;
+      Bytes payload;
+      for (uint32_t i = 0; i < 4; ++i) {
+        Frame one = is_udp ? udp(v6, i, 6) : tcp(v6, 0, 6);
+        one.id = static_cast<uint16_t>(50 + i);
+        one.sequence = 1000 + i * 6;
+        one.padding = 6;
+        payload.insert(payload.end(), one.payload.begin(), one.payload.end());
+        round.add(one);
+      }
+      const std::vector<Written> out = round.finish();
+      REQUIRE(out.size() == 1);
+      check_merged_header(out[0], 6);
+      CHECK(Bytes(out[0].frame.end() - static_cast<long>(payload.size()), out[0].frame.end()) == payload);
+    }
+  }
+}
+
 TEST_CASE("UDP merges equal sizes, checksums present") {
   for (const bool v6 : {false, true}) {
     const auto pair = [&](const std::function<void(Frame&)>& change) { return pair_shape(udp(v6, 0), udp(v6, 1), change); };

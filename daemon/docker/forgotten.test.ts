@@ -14,12 +14,14 @@ const network = (id: string): EngineNetworkRecord => ({
 
 let known: Map<string, EngineNetworkRecord>;
 let inventory: Inventory | null;
+let occupied: Set<string>;
 let clock: number;
 let forgotten: ForgottenNetworks;
 
 beforeEach(() => {
   known = new Map([['a', network('a')]]);
   inventory = { engine: 'E1', networks: new Set(['a']) };
+  occupied = new Set();
   clock = 0;
   forgotten = build();
 });
@@ -28,6 +30,7 @@ function build(): ForgottenNetworks {
   return new ForgottenNetworks({
     networks: {
       list: () => [...known.values()],
+      hasEndpoints: (id) => occupied.has(id),
       markSeen: async (id, seenBy) => void known.set(id, { ...network(id), seenBy }),
       remove: async (id) => void known.delete(id),
     },
@@ -72,4 +75,15 @@ it('begins anew when the engine could not be asked, or had it again', async () =
   inventory = { engine: 'E1', networks: new Set() };
   await pass(40_000);
   expect([...known.keys()]).toEqual(['a']);
+});
+
+it('keeps a network with endpoints, which Docker would not have removed', async () => {
+  await forgotten.check();
+  inventory = { engine: 'E1', networks: new Set() };
+  occupied.add('a');
+  await pass(120_000);
+  expect([...known.keys()]).toEqual(['a']);
+  occupied.clear();
+  await pass(120_000);
+  expect([...known.keys()]).toEqual([]);
 });

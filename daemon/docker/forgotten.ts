@@ -1,6 +1,7 @@
 /**
  * Removes networks that Docker has removed while weftd was away: Docker says so once, and never again. A network is given up only when the
- * very engine that had it lists its networks without it for a while; another engine of this host may use the plugin as well.
+ * very engine that had it lists its networks without it for a while; another engine of this host may use the plugin as well. Docker removes no network
+ * that has endpoints: while one is left, the list is not of our networks (the plugin was given another name, or Docker another directory).
  */
 import type { Logger } from 'pino';
 import type { EngineNetworkIntent } from '../intent/engine_networks.js';
@@ -8,7 +9,7 @@ import type { EngineNetworkRecord } from '../model/objects.js';
 import type { Names } from './names.js';
 
 export interface ForgottenParts {
-  networks: Pick<EngineNetworkIntent, 'remove' | 'list' | 'markSeen'>;
+  networks: Pick<EngineNetworkIntent, 'remove' | 'list' | 'markSeen' | 'hasEndpoints'>;
   names: Pick<Names, 'inventory'>;
   log: Logger;
   /** Milliseconds since the epoch. */
@@ -29,7 +30,11 @@ export class ForgottenNetworks {
     const inventory = names.inventory();
     const known = networks.list();
     const absent = known.filter(
-      ({ id, seenBy }) => inventory !== null && seenBy === inventory.engine && !inventory.networks.has(id),
+      ({ id, seenBy }) =>
+        inventory !== null &&
+        seenBy === inventory.engine &&
+        !inventory.networks.has(id) &&
+        !networks.hasEndpoints(id),
     );
     for (const id of this.missing.keys())
       if (!absent.some((network) => network.id === id)) this.missing.delete(id);

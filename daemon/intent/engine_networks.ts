@@ -105,6 +105,10 @@ export class EngineNetworkIntent {
     return this.parts.catalog.engineNetworks();
   }
 
+  hasEndpoints(id: string): boolean {
+    return this.parts.catalog.ports().some(({ endpoint }) => endpoint?.engineNetwork === id);
+  }
+
   /** An engine's API has shown the network. */
   markSeen(id: string, engine: string): Promise<void> {
     return this.parts.store.transaction((tx) => {

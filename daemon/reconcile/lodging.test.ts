@@ -46,6 +46,24 @@ describe('lodge', () => {
       { link: here, sandbox: { state: 'absent' }, now: minute },
       'dead',
     ],
+    [
+      'seen at home in an older list, while its sandbox cannot be looked at',
+      joined('7'),
+      { link: here, attached: true, sandbox: { state: 'unsure', reason: 'EMFILE' } },
+      'present',
+    ],
+    [
+      'seen at home in an older list, while it is moved',
+      joined('7'),
+      { link: here, attached: true, sandbox: { state: 'present', cookie: '7' } },
+      'present',
+    ],
+    [
+      'back home for long, its container running without it',
+      joined('7'),
+      { link: here, attached: true, sandbox: { state: 'present', cookie: '7' }, now: 6 * minute },
+      'dead',
+    ],
     ['left at home', joined(null), { link: here, sandbox: { state: 'absent' }, now: 6 * minute }, 'dead'],
     [
       'between two places',

@@ -41,9 +41,11 @@ export function lodge(endpoint: EndpointRecord, sight: Sight): Place {
   const waited = now - endpoint.since;
   const wasInside = endpoint.sandbox !== null && endpoint.sandbox.cookie !== null;
   if (link !== null) {
-    const left = link.cookie === home && sandbox?.state !== 'present';
-    // Leave comes before the link is moved back; so when it was in a sandbox that is gone, Leave came while weftd was away.
-    if (left && (wasInside || waited > patience))
+    const left = link.cookie === home && sandbox?.state !== 'unsure';
+    // Leave comes before the link is moved back; so when it was in a sandbox that is gone, Leave came while weftd was away. So it did
+    // when the container lives on without it; but while the link moves, an older list still shows it at home.
+    const late = waited > patience;
+    if (left && (sandbox?.state === 'present' ? wasInside && late : wasInside || late))
       return { state: 'dead', reason: 'Docker left it behind: it is in no container' };
     return { state: 'present', ...link };
   }

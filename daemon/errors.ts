@@ -78,6 +78,13 @@ const table = {
     sentence: 'network "{name}" still has {count} port(s)',
     remedy: 'Remove them first, or use --force to remove them with the network.',
   },
+  WEFT_NETWORK_OF_ENGINE: {
+    http: 409,
+    exit: 5,
+    sentence: 'network "{name}" is used by {count} network(s) of Docker',
+    remedy:
+      'Remove them first by "docker network rm" ("weft network inspect {name}" names them), or use --force.',
+  },
   WEFT_PORT_NOT_FOUND: {
     http: 404,
     exit: 4,

@@ -41,6 +41,9 @@ export class NetworkIntent {
       const hidden = catalog.shadowed().find(({ network }) => network.name === name)?.network;
       const network = hidden ?? catalog.network(name);
       checkOwner(`network "${name}"`, network.owner, caller);
+      const joined = catalog.engineNetworks().filter((one) => one.network === name).length;
+      if (hidden === undefined && joined > 0 && !force)
+        throw new WeftError('WEFT_NETWORK_OF_ENGINE', { name, count: joined });
       const ports = hidden === undefined ? catalog.ports().filter((port) => port.network === name) : [];
       if (ports.length > 0 && !force)
         throw new WeftError('WEFT_NETWORK_HAS_PORTS', { name, count: ports.length });

@@ -74,7 +74,7 @@ function checkAgainstStore(loaded: LoadedConfig, catalog: Catalog): void {
     const clash = networks.find(({ name, vni }) => name === existing.name || vni === existing.vni);
     if (clash !== undefined) {
       refuse(
-        `${file}: networks.${clash.name}: its name or its VNI ${clash.vni} belongs to network "${existing.name}" made by the API`,
+        `${file}: networks.${clash.name}: its name or its VNI ${clash.vni} belongs to network "${existing.name}" made by ${existing.owner.kind === 'docker' ? 'Docker' : 'the API'}`,
       );
     }
   }

@@ -7,7 +7,9 @@ import { FakeNative } from '../datapath/fake_native.js';
 import { EndpointIntent } from '../intent/endpoints.js';
 import { type EngineNetworkCreate, EngineNetworkIntent } from '../intent/engine_networks.js';
 import { Mutex } from '../intent/mutex.js';
+import { NetworkIntent } from '../intent/networks.js';
 import type { IntentParts } from '../intent/parts.js';
+import { ReloadIntent } from '../intent/reload.js';
 import { linkAlias } from '../model/identity.js';
 import { leaseKey, type PoolRecord } from '../model/objects.js';
 import { Catalog } from '../state/catalog.js';
@@ -73,6 +75,13 @@ function build(store = new MemoryStore()) {
     datapath,
     reconciler,
     networks: new EngineNetworkIntent(parts, () => clock),
+    ours: new NetworkIntent(parts),
+    reload: (text: string) =>
+      new ReloadIntent(
+        parts,
+        () => parseConfig(text, 'f.yaml'),
+        () => undefined,
+      ).reload(),
     endpoints: new EndpointIntent(
       parts,
       () => bootId,
@@ -315,6 +324,28 @@ describe('a network of Docker', () => {
     expect(record.network).toBe('blue');
     await world.networks.remove(engineNetwork.id);
     expect(world.catalog.networks().map(({ name }) => name)).toEqual(['blue']);
+  });
+
+  it('keeps a network of the API from being removed, unless that is forced', async () => {
+    const api = { kind: 'api', ref: 'root' } as const;
+    await world.ours.create({ name: 'red' }, api);
+    await world.store.put('pool', 'p', { ...pool, id: 'p', scope: 'red', requestedAt: clock });
+    await world.networks.create({ ...engineNetwork, network: 'red' });
+    await expect(world.ours.remove('red', api, false)).rejects.toMatchObject({
+      code: 'WEFT_NETWORK_OF_ENGINE',
+      remedy: expect.stringContaining('docker network rm'),
+    });
+    await world.ours.remove('red', api, true);
+    expect(world.catalog.networks().map(({ name }) => name)).toEqual(['blue']);
+  });
+
+  it('is named as the origin when the file comes to have its VNI', async () => {
+    await world.store.put('pool', pool.id, { ...pool, requestedAt: clock });
+    await world.networks.create({ ...engineNetwork, vni: 4711 });
+    await expect(world.reload('networks: { blue: { vni: 42 }, red: { vni: 4711 } }')).rejects.toMatchObject({
+      code: 'WEFT_CONFIG',
+      message: expect.stringContaining('made by Docker'),
+    });
   });
 
   it.each<[string, Partial<EngineNetworkCreate>, Partial<PoolRecord>, string, string]>([

@@ -59,7 +59,13 @@ describe('an address conflict', () => {
 
   it('is told with the names of its network, its port and the place that it came from', () => {
     datapath.addPort('one', place, () => openFd('one'), guard);
-    datapath.putPeer('far', { address: '192.0.2.1', port: 4789, zeroChecksum: false, offload: true });
+    datapath.putPeer('far', {
+      address: '192.0.2.1',
+      port: 4789,
+      zeroChecksum: false,
+      offload: true,
+      mtu: 1450,
+    });
     const [blue] = native.engine.networks.keys();
     const [port] = native.engine.ports.keys();
     const [peer] = native.engine.peers.keys();

@@ -92,6 +92,8 @@ export interface PeerOptions {
   zeroChecksum: boolean;
   /** Use UDP_SEGMENT towards this peer. */
   offload: boolean;
+  /** Bytes of IP that fit into an untagged frame to this peer; 65535 while the path is not known. Larger packets are answered. */
+  mtu: number;
 }
 
 export type Where = { port: number } | { peer: number };

@@ -22,12 +22,20 @@ export interface Path {
   pathMtu: number | null;
 }
 
+/** What the data plane takes for a path that nobody knows: more than any IP packet has. */
+export const unknownMtu = 65_535;
+
+/** What fits through one path; null when it is not known. */
+export function mtuThrough({ address, pathMtu }: Path): number | null {
+  return pathMtu === null ? null : Math.max(0, pathMtu - overhead(address));
+}
+
 /** What fits through every path. Without a known one: what fits IPv4, or IPv6 when the underlay has only that. */
 export function fittingMtu(paths: readonly Path[], underlay: readonly string[]): number {
-  const known = paths.filter((path) => path.pathMtu !== null);
+  const known = paths.flatMap((path) => mtuThrough(path) ?? []);
   const fits =
     known.length > 0
-      ? known.map((path) => (path.pathMtu ?? 0) - overhead(path.address))
+      ? known
       : [defaultPathMtu - Math.min(...(underlay.length > 0 ? underlay.map(overhead) : [50]))];
   return Math.min(maxMtu, Math.max(minMtu, Math.min(...fits)));
 }

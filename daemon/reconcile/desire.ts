@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.js';
 import type { NetworkOptions, PeerOptions, UnderlayOptions } from '../datapath/datapath.js';
 import { contains, familyOf, withoutPrefix } from '../model/address.js';
 import { linkAlias, linkAliasPrefix } from '../model/identity.js';
-import { fittingMtu } from '../model/mtu.js';
+import { fittingMtu, mtuThrough, type Path, unknownMtu } from '../model/mtu.js';
 import type { EntryRecord, FdbLimits, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
 import { type FindingDraft, finding } from './findings.js';
 import type { Desired } from './plan.js';
@@ -79,7 +79,7 @@ export function desire(intent: Intent, around: Surroundings): Picture {
           networkOptions(network, mtus.get(network.name) ?? fitting),
         ]),
       ),
-      peers: new Map(programmed.map(({ peer, address }) => [peer.id, peerOptions(peer, address)])),
+      peers: new Map(programmed.map((path) => [path.peer.id, peerOptions(path.peer, path)])),
       ports: intent.ports.map((port) => ({
         id: port.id,
         network: port.network,
@@ -173,9 +173,15 @@ function networkOptions(network: NetworkRecord & { limits: FdbLimits }, mtu: num
   return { vni: network.vni, mtu, vlan: network.vlan === 'pass', fdb: network.limits };
 }
 
-function peerOptions(peer: PeerRecord, address: string): PeerOptions {
+function peerOptions(peer: PeerRecord, path: Path): PeerOptions {
   const zeroChecksum = peer.checksum === 'zero';
-  return { address, port: peer.port, zeroChecksum, offload: peer.offload === 'auto' && !zeroChecksum };
+  return {
+    address: path.address,
+    port: peer.port,
+    zeroChecksum,
+    offload: peer.offload === 'auto' && !zeroChecksum,
+    mtu: mtuThrough(path) ?? unknownMtu,
+  };
 }
 
 function networkFindings({ networks, shadowed }: Intent, fitting: number): FindingDraft[] {

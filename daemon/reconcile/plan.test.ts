@@ -21,7 +21,13 @@ const underlay: UnderlayOptions = {
 };
 const fdb = { age: 300, limit: 10, limitPerPort: 5, moveCount: 5, moveWindow: 180, moveFreeze: 60 };
 const network = (vni: number, mtu = 1450): NetworkOptions => ({ vni, mtu, vlan: false, fdb });
-const peer = (address: string): PeerOptions => ({ address, port: 4789, zeroChecksum: false, offload: true });
+const peer = (address: string): PeerOptions => ({
+  address,
+  port: 4789,
+  zeroChecksum: false,
+  offload: true,
+  mtu: 1450,
+});
 
 function port(id: string, changes: Partial<DesiredPort> = {}): DesiredPort {
   const base = { network: 'blue', ifname: 'eth0', mac: '02:00:00:00:00:01', addresses: [], mtu: 1450 };

@@ -91,7 +91,13 @@ describe('metrics', () => {
     datapath.putNetwork('blue', { vni: 42, mtu: 1450, vlan: false, fdb: catalog.limitsOf(blue) });
     const peer = catalog.peers()[0];
     if (peer !== undefined)
-      datapath.putPeer(peer.id, { address: peer.address, port: 4789, zeroChecksum: false, offload: true });
+      datapath.putPeer(peer.id, {
+        address: peer.address,
+        port: 4789,
+        zeroChecksum: false,
+        offload: true,
+        mtu: 1450,
+      });
     const dockerRequests = new DockerRequests(['Plugin.Activate', 'NetworkDriver.Join']);
     dockerRequests.count('NetworkDriver.Join', 'answered');
     dockerRequests.count('NetworkDriver.Join', 'answered');

@@ -72,7 +72,7 @@ void Worker::unicast(Frame& frame, const Network& network, Destination to) {
   if (peer == nullptr) return replicate(frame, network);
   if (network.options.vni == kNoVni) return drop_received(frame, Drop::no_destination);
   accept(frame, counters_.unicast);
-  send_to_peer(*peer, network, frame);
+  if (!send_to_peer(*peer, network, frame)) tell_path_mtu(*peer, network, frame);
 }
 
 // Head-end replication of BUM traffic: a copy for every other port of the network, and for every peer.
@@ -104,13 +104,18 @@ void Worker::send_to_port(Port& port, Frame& frame) {
   coalescer_.add(port.index, frame.packet, frame.vnet, frame.wire_frames);
 }
 
-void Worker::send_to_peer(Peer& peer, const Network& network, Frame& frame) {
+bool Worker::send_to_peer(Peer& peer, const Network& network, Frame& frame) {
+  if (!fits(peer, network, frame)) {
+    drop_too_big(peer, frame);
+    return false;
+  }
   finish_for_peers(frame);
   if (frame.blocks != nullptr) {
     outbox_.add_segments(peer, network, frame, block_stride(frame));
   } else {
     outbox_.add(peer, network, frame);
   }
+  return true;
 }
 
 // On the wire every checksum is complete and every frame fits the MTU.

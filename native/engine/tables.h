@@ -40,10 +40,14 @@ struct PortOptions {
   std::shared_ptr<const Guard> guard = nullptr;  // null: any source
 };
 
+// Of PeerOptions.mtu, while the path is not known: more than any IP packet has.
+inline constexpr uint32_t kUnknownMtu = 65535;
+
 struct PeerOptions {
   Endpoint endpoint;
   bool zero_checksum = false;
   bool offload = true;
+  uint32_t mtu = kUnknownMtu;  // bytes of IP that fit into an untagged frame to this peer
 };
 
 // Lives from its addition to its removal, across snapshots. The counters are the worker's.
@@ -58,6 +62,8 @@ struct Port {
   Seconds last_error = 0;     // when port_error was last reported
   Seconds last_conflict = 0;  // when address_conflict was last reported ...
   Seconds last_defence = 0;   // ... and when the address was last announced because of it
+  Seconds path_mtu_told = 0;      // when the guest was last told that a packet is too large ...
+  uint32_t path_mtu_answers = 0;  // ... and how often in that second
 };
 
 // What is known of a peer, which outlives a change of its options.

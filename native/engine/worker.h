@@ -72,9 +72,20 @@ class Worker {
   void replicate(Frame& frame, const Network& network);
   static bool floods_to(const Frame& frame, const Port& port);
   void send_to_port(Port& port, Frame& frame);
-  void send_to_peer(Peer& peer, const Network& network, Frame& frame);
+  // False when the frame is larger than fits to the peer, and was dropped.
+  bool send_to_peer(Peer& peer, const Network& network, Frame& frame);
   void finish_for_peers(Frame& frame);
   static size_t block_stride(const Frame& frame);
+
+  // path_mtu.cc: frames that are larger than fits to a peer.
+  static bool fits(const Peer& peer, const Network& network, const Frame& frame) {
+    const bool super = frame.vnet.is_super_frame();
+    const uint32_t bytes = super ? frame.plan.header_length + frame.plan.payload_of(0) : frame.packet.length;
+    const uint32_t ip_end = super ? bytes : frame.packet.ip_end;
+    return bytes <= peer.options.mtu + kUntaggedHeaderBytes && ip_end <= network.options.mtu + frame.packet.l3_offset;
+  }
+  void drop_too_big(Peer& peer, const Frame& frame);
+  void tell_path_mtu(const Peer& peer, const Network& network, Frame& frame);
 
   // forward.cc: the verdicts. Each received frame passes exactly one of accept, drop_received and drop_datagrams.
   void accept(const Frame& frame, Counter& verdict);
@@ -94,6 +105,8 @@ class Worker {
   void write_ports();
   void write_failed(Port& port, uint32_t frames, int error);
   void port_gone(Port& port);
+
+  static constexpr uint32_t kUntaggedHeaderBytes = 14;
 
   Fdb& fdb_;
   EventRing& events_;

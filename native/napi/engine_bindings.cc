@@ -77,7 +77,8 @@ NetworkOptions network_options_of(const Napi::Object& object) {
 PeerOptions peer_options_of(const Napi::Object& object) {
   return {.endpoint = endpoint_of(string_of(object, "address"), number_of(object, "port")),
           .zero_checksum = bool_of(object, "zeroChecksum"),
-          .offload = bool_of(object, "offload")};
+          .offload = bool_of(object, "offload"),
+          .mtu = number_of(object, "mtu")};
 }
 
 std::shared_ptr<const Guard> guard_of(const Napi::Object& object) {

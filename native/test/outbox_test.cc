@@ -157,6 +157,7 @@ TEST_CASE("a TCP super-frame leaves as its segments, checksums complete, also be
       CAPTURE(v6);
       CAPTURE(payload);
       OutboxRig rig;
+      rig.tables.networks[0].options.mtu = 1500;
       rig.add_peer("10.0.0.2");
       const Bytes super = tcp_super_frame(payload, v6);
       rig.from_guest(rig.guest, super, tso(v6, 1400));

@@ -227,6 +227,13 @@ const table = {
     sentence: 'the request {method} is not valid: {reason}',
     remedy: 'A container engine sends these; its version and that of weft may not fit together.',
   },
+  WEFT_DOCKER_INTERRUPTED: {
+    http: 503,
+    exit: 1,
+    sentence: 'the connection of Docker broke at {method}, and Docker asked again with an empty body',
+    remedy:
+      'Repeat the command of Docker. When weftd was not restarted, its log says why the connection broke.',
+  },
   WEFT_DOCKER_SLOW: {
     http: 503,
     exit: 1,

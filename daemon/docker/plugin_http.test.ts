@@ -81,7 +81,7 @@ describe('the transport of the plugin', { timeout: 60_000 }, () => {
   it('answers a body that is empty, as Docker repeats it, that is no JSON, or that is not an object', async () => {
     await start();
     for (const [body, reason] of [
-      [undefined, 'empty body'],
+      [undefined, 'empty body (WEFT_DOCKER_INTERRUPTED). Repeat the command'],
       ['{', 'the body is not JSON'],
       ['[1]', 'the body'],
       ['null', 'the body'],

@@ -284,7 +284,7 @@ async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T |
 function parse(name: string, bytes: Buffer, needed: boolean): unknown {
   if (bytes.length === 0) {
     if (!needed) return null;
-    throw invalid(name, 'empty body (Docker repeats a request without its body when the connection broke)');
+    throw new WeftError('WEFT_DOCKER_INTERRUPTED', { method: name });
   }
   try {
     return JSON.parse(bytes.toString('utf8'));

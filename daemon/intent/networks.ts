@@ -40,8 +40,10 @@ export class NetworkIntent {
       // A shadowed network is not in force, but is the API's to remove.
       const hidden = catalog.shadowed().find(({ network }) => network.name === name)?.network;
       const network = hidden ?? catalog.network(name);
-      checkOwner(`network "${name}"`, network.owner, caller);
       const joined = catalog.engineNetworks().filter((one) => one.network === name).length;
+      // Docker made it and is gone from it; ports of other origins have kept it, and Docker will not ask for it again.
+      const orphaned = network.owner.kind === 'docker' && joined === 0;
+      if (!orphaned) checkOwner(`network "${name}"`, network.owner, caller);
       if (hidden === undefined && joined > 0 && !force)
         throw new WeftError('WEFT_NETWORK_OF_ENGINE', { name, count: joined });
       const ports = hidden === undefined ? catalog.ports().filter((port) => port.network === name) : [];

@@ -339,6 +339,19 @@ describe('a network of Docker', () => {
     expect(world.catalog.networks().map(({ name }) => name)).toEqual(['blue']);
   });
 
+  it('leaves its network to those who still use it, and to them to remove', async () => {
+    const api = { kind: 'api', ref: 'root' } as const;
+    const { network } = await createNetwork();
+    const { endpoint: _, ...rest } = await world.endpoints.create(request);
+    await world.store.put('port', 'own', { ...rest, id: 'own', mac: '02:00:00:00:00:01', owner: api });
+    await expect(world.ours.remove(network, api, true)).rejects.toMatchObject({ code: 'WEFT_NOT_OWNER' });
+    await world.networks.remove(engineNetwork.id);
+    expect(world.catalog.networks().map(({ name }) => name)).toContain(network);
+    await world.store.delete('port', 'own');
+    await world.ours.remove(network, api, false);
+    expect(world.catalog.networks().map(({ name }) => name)).toEqual(['blue']);
+  });
+
   it('is named as the origin when the file comes to have its VNI', async () => {
     await world.store.put('pool', pool.id, { ...pool, requestedAt: clock });
     await world.networks.create({ ...engineNetwork, vni: 4711 });

@@ -25,6 +25,8 @@ export interface DockerHostParts {
   ipv6: string;
   /** Makes the network namespace of the host, with its link to the underlay. */
   plug: () => Promise<Namespace>;
+  /** Removes that link: a namespace goes on answering for a moment after its last process. */
+  unplug: () => Promise<void>;
   /** The tar file of the image that containers are made of. */
   image: () => Promise<string>;
 }
@@ -146,6 +148,7 @@ export class DockerHost extends WeftClient {
     } catch {
       // It ended by itself.
     }
+    await this.#parts.unplug();
     const children = [power.child, this.#weftd?.child, this.#dockerd?.child];
     this.#weftd = undefined;
     this.#dockerd = undefined;
@@ -309,7 +312,8 @@ export class DockerHost extends WeftClient {
   /** Starts a daemon in the host, as a member of its cgroups; its output goes to a file. */
   async #start(name: string, argv: readonly string[]): Promise<Program> {
     const log = openSync(this.#log(name), 'a');
-    const child = spawnIn(this.#powered.cgroups, log, {}, this.enter(argv));
+    // /tmp is the machine's.
+    const child = spawnIn(this.#powered.cgroups, log, { TMPDIR: '/run' }, this.enter(argv));
     closeSync(log);
     const pid = await until(`${name} is started on ${this.name}`, () => hasEnded(child) || onlyChild(child));
     if (pid === true) throw new Error(`${name} on ${this.name} ended:\n${read(this.#log(name))}`);

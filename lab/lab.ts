@@ -107,6 +107,9 @@ export class Lab {
       dir: join(this.dir, name),
       ...place,
       plug: () => this.#plug(name, place),
+      unplug: async () => {
+        await this.#underlay?.attempt(['ip', 'link', 'del', name]);
+      },
       image: () => {
         this.#image ??= this.#makeImage();
         return this.#image;
@@ -148,8 +151,6 @@ export class Lab {
   async #plug(name: string, { ipv4, ipv6, mac }: Place): Promise<Namespace> {
     const namespace = await this.namespace(name);
     const underlay = this.#underlay as Namespace;
-    // The old one may still be there when a host comes back.
-    await underlay.attempt(['ip', 'link', 'del', name]);
     const peer = ['peer', 'name', 'eth0', 'address', mac, 'netns', namespace.name];
     await underlay.ip('link', 'add', name, 'type', 'veth', ...peer);
     await underlay.ip('link', 'set', name, 'mtu', String(this.#mtu), 'master', 'br0', 'up');

@@ -66,11 +66,14 @@ it('serves a container that is started while weftd is away', async () => {
 it('removes what Docker removed while weftd was away', async () => {
   const { h1, h2 } = engines;
   const doomed = await h1.run('doomed', '--network', 'blue');
+  await until('weft has followed the link into the container', async () =>
+    (await h1.ports()).every(({ state }) => state === 'up'),
+  );
   await h1.killWeftd();
   // Docker asks for a while, then removes the container all the same.
   await doomed.remove();
   await h1.startWeftd();
-  await until('the port of the container is gone', async () => (await h1.ports()).length === 2, 60);
+  await until('the port of the container is gone', async () => (await h1.ports()).length === 2);
   expect(await client.ping((await server.attachment('blue')).ipv4)).toBe(true);
   await clear(h1, h2);
 });

@@ -95,6 +95,7 @@ describe('containers on one network of two hosts', () => {
     expect(shown?.counters?.rxFrames).toBeGreaterThan(0);
     const ps = await h1.weft('ps');
     for (const text of ['web', '10.32.0.0/16', ipv4, mac]) expect(ps).toContain(text);
+    expect(await h1.weft('ps', '--wide')).toContain('blue');
     expect(await h1.weft('network', 'inspect', '10.32.0.0/16')).toContain('blue');
     const { docker, findings } = await h1.status();
     expect(docker).toMatchObject({ state: 'listening', networks: 1, endpoints: 1 });

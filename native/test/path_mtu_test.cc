@@ -1,0 +1,216 @@
+// What the worker does with frames that are larger than fits to a peer: drops them there, and tells their sender.
+#include <doctest/doctest.h>
+
+#include "test/rig.h"
+
+using namespace weft;
+using namespace weft::test;
+
+namespace {
+
+using Built = weft::test::Frame;
+
+// Guest a behind a port, B behind the peer 10.0.0.2, whose path carries `mtu` bytes of IP.
+struct PathRig : Rig {
+  explicit PathRig(uint32_t mtu, uint32_t network_mtu = 1450)
+      : network(add_network(42, {.mtu = network_mtu, .vlan = true, .fdb = {}})), a(add_port(network)) {
+    peer = add_peer("10.0.0.2");
+    peer->options.mtu = mtu;
+    from_underlay("10.0.0.2", vxlan(42, ethernet(kBroadcast, kMacB)));
+    a.tap->written.clear();
+  }
+
+  // The bytes of IP of a packet of `length` from A to B.
+  static Bytes packet(size_t length, bool v6 = false, std::vector<uint32_t> tags = {}) {
+    Built f{.v6 = v6, .udp = true, .vlan_tags = std::move(tags)};
+    f.payload = Bytes(length - (f.payload_at() - f.l3()), 0x11);
+    return build(f);
+  }
+
+  const std::vector<TapFrame>& answers() const { return a.tap->written; }
+  uint32_t told_mtu(size_t l3 = 14) const { return get16(answers().back().bytes, l3 + 26); }
+
+  NetworkIndex network;
+  PortHandle a;
+  Peer* peer;
+};
+
+VnetHeader tso(const Built& f, uint16_t gso_size) {
+  return {.flags = kVnetNeedsChecksum,
+          .gso_type = f.v6 ? kGsoTcp6 : kGsoTcp4,
+          .gso_size = gso_size,
+          .checksum_start = static_cast<uint16_t>(f.l4()),
+          .checksum_offset = 16};
+}
+
+}  // namespace
+
+TEST_CASE("a packet that fits to the peer is sent, one of a byte more is dropped and its sender told") {
+  PathRig rig(1300);
+  rig.from_guest(rig.a, PathRig::packet(1300));
+  CHECK(rig.sender->sent.size() == 1);
+  CHECK(rig.answers().empty());
+  rig.from_guest(rig.a, PathRig::packet(1301));
+  CHECK(rig.sender->sent.size() == 1);
+  CHECK(rig.dropped(Drop::too_big) == 1);
+  CHECK(rig.peer->counters.tx_dropped.get() == 1);
+  REQUIRE(rig.answers().size() == 1);
+  CHECK(rig.answers()[0].bytes.size() == 14 + 576);
+  CHECK(load_mac(rig.answers()[0].bytes.data()) == kMacA);
+  CHECK(load_mac(rig.answers()[0].bytes.data() + 6) == kMacB);
+  CHECK(rig.told_mtu() == 1300);
+  CHECK(rig.a.port->counters.tx_frames.get() == 2);  // B's broadcast and the answer
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("IPv6 is told as well") {
+  PathRig rig(1300);
+  rig.from_guest(rig.a, PathRig::packet(1301, true));
+  CHECK(rig.sender->sent.empty());
+  REQUIRE(rig.answers().size() == 1);
+  CHECK(rig.answers()[0].bytes.size() == 14 + 1280);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("the network's MTU limits where the path carries more, whatever padding says") {
+  PathRig rig(9000, 1400);
+  rig.from_guest(rig.a, PathRig::packet(1401));
+  CHECK(rig.told_mtu() == 1400);
+  CHECK(rig.answers().size() == 1);
+  Bytes padded = PathRig::packet(1400);
+  padded.resize(padded.size() + 4);
+  rig.from_guest(rig.a, padded);
+  CHECK(rig.sender->sent.size() == 1);
+  CHECK(rig.dropped(Drop::too_big) == 1);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("a VLAN tag takes its bytes from the path, not from the network's MTU") {
+  PathRig rig(1300);
+  rig.from_guest(rig.a, PathRig::packet(1296, false, {0x81000005}));
+  CHECK(rig.sender->sent.size() == 1);
+  rig.from_guest(rig.a, PathRig::packet(1297, false, {0x81000005}));
+  CHECK(rig.sender->sent.size() == 1);
+  CHECK(rig.told_mtu(18) == 1296);
+  CHECK(get32(rig.answers()[0].bytes, 12) == 0x81000005);
+  PathRig wide(9000);
+  wide.from_guest(wide.a, PathRig::packet(1450, false, {0x81000005}));
+  CHECK(wide.sender->sent.size() == 1);
+}
+
+TEST_CASE("a frame that is too large and not IP is dropped, and nobody is told") {
+  PathRig rig(1300);
+  rig.from_guest(rig.a, ethernet(kMacB, kMacA, 1301));
+  CHECK(rig.dropped(Drop::too_big) == 1);
+  rig.from_guest(rig.a, ethernet(kMacB, kMacA, 1300));
+  CHECK(rig.sender->sent.size() == 1);
+  CHECK(rig.answers().empty());
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("padding alone that does not fit tells nobody that the packet does not") {
+  PathRig rig(1300);
+  Bytes padded = PathRig::packet(1300);
+  padded.resize(padded.size() + 1);
+  rig.from_guest(rig.a, padded);
+  CHECK(rig.dropped(Drop::too_big) == 1);
+  CHECK(rig.answers().empty());
+}
+
+TEST_CASE("a super-frame is held to its segments, and dropped with all of them") {
+  for (const bool v6 : {false, true}) {
+    CAPTURE(v6);
+    PathRig rig(1300);
+    Built f{.v6 = v6, .payload = Bytes(14'000, 0x22), .unfinished = true};
+    const uint16_t fitting = static_cast<uint16_t>(1300 - (f.payload_at() - f.l3()));
+    rig.from_guest(rig.a, build(f), tso(f, fitting));
+    CHECK(rig.dropped(Drop::too_big) == 0);
+    CHECK_FALSE(rig.sender->sent.empty());
+    CHECK(rig.answers().empty());
+    rig.from_guest(rig.a, build(f), tso(f, static_cast<uint16_t>(fitting + 1)));
+    CHECK(rig.dropped(Drop::too_big) == (14'000 + fitting) / (fitting + 1));
+    REQUIRE(rig.answers().size() == 1);
+    CHECK(rig.answers()[0].vnet.gso_type == kGsoNone);
+    CHECK(rig.balanced());
+  }
+}
+
+TEST_CASE("replicated frames are dropped where they do not fit, and nobody is told") {
+  PathRig rig(1300);
+  rig.add_peer("10.0.0.3");
+  const auto b = rig.add_port(rig.network);
+  Bytes broadcast = with_macs(PathRig::packet(1400), kBroadcast, kMacA);
+  rig.from_guest(rig.a, broadcast);
+  rig.from_guest(rig.a, with_macs(PathRig::packet(1400), kMacC, kMacA));  // unknown
+  REQUIRE(rig.sender->sent.size() == 2);
+  CHECK(rig.sender->sent[0].to == "10.0.0.3");
+  CHECK(rig.dropped(Drop::too_big) == 2);
+  CHECK(b.tap->written.size() == 2);
+  CHECK(b.tap->written[0].bytes == broadcast);
+  CHECK(rig.answers().empty());
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("ports of one host are not held to the path of a peer") {
+  PathRig rig(1300);
+  const auto c = rig.add_port(rig.network);
+  rig.from_guest(c, ethernet(kBroadcast, kMacC));
+  rig.from_guest(rig.a, with_macs(PathRig::packet(1400), kMacC, kMacA));
+  CHECK(c.tap->written.size() == 1);
+  CHECK(rig.dropped(Drop::too_big) == 0);
+}
+
+TEST_CASE("a port is told 100 times a second, and another port has its own") {
+  PathRig rig(1300);
+  const auto c = rig.add_port(rig.network);
+  rig.worker.set_time(10);
+  for (int i = 0; i < 150; ++i) rig.from_guest(rig.a, PathRig::packet(1400));
+  CHECK(rig.answers().size() == 100);
+  rig.from_guest(c, with_macs(PathRig::packet(1400), kMacB, kMacC));
+  CHECK(c.tap->written.size() == 1);
+  rig.worker.set_time(11);
+  rig.from_guest(rig.a, PathRig::packet(1400));
+  CHECK(rig.answers().size() == 101);
+  CHECK(rig.dropped(Drop::too_big) == 152);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("what nobody may be told takes nothing from the limit") {
+  PathRig rig(1300);
+  Built f{.udp = true, .source_host = 0xffff0000, .payload = Bytes(1400, 1)};  // from 255.255.0.0, whom nobody can answer
+  Bytes frame = build(f);
+  for (const size_t at : {0, 2}) set16(frame, f.l3() + 12 + at, 0xffff);
+  for (int i = 0; i < 150; ++i) rig.from_guest(rig.a, frame);
+  CHECK(rig.answers().empty());
+  rig.from_guest(rig.a, PathRig::packet(1400));
+  CHECK(rig.answers().size() == 1);
+}
+
+TEST_CASE("a path that is not known limits nothing") {
+  PathRig rig(kUnknownMtu, 65535);
+  rig.from_guest(rig.a, PathRig::packet(60'000));
+  CHECK(rig.sender->sent.size() == 1);
+}
+
+TEST_CASE("a round of answers and other frames keeps each where it belongs") {
+  PathRig rig(1300);
+  for (int i = 0; i < 20; ++i) {
+    rig.a.tap->to_read.push_back({{}, PathRig::packet(1400)});
+    rig.a.tap->to_read.push_back({{}, PathRig::packet(1200 + static_cast<size_t>(i))});
+  }
+  rig.run(rig.a);
+  CHECK(rig.answers().size() == 20);
+  size_t carried = 0;
+  for (const Sent& sent : rig.sender->sent) {
+    for (Bytes datagram : sent.datagrams()) {
+      Bytes frame(datagram.begin() + 8, datagram.end());
+      CHECK(frame == PathRig::packet(frame.size() - 14));
+      ++carried;
+    }
+  }
+  CHECK(carried == 20);
+  for (const TapFrame& answer : rig.answers()) {
+    CHECK(reference_sum(answer.bytes.data() + 34, answer.bytes.size() - 34) == 0xffff);
+  }
+  CHECK(rig.balanced());
+}

@@ -33,6 +33,8 @@ export interface Datagram {
   payload: Buffer;
 }
 
+// tcpdump's buffer has a fixed slot for every frame: these are 32 MiB and the largest frame that is wanted whole.
+const room = ['-B', '32768', '-s', '9216'];
 const udp = 17;
 const ipv6Fragment = 44;
 
@@ -56,13 +58,13 @@ export class Capture {
     namespace: Namespace,
     { ifname = 'eth0', direction = 'inout', filter = '' }: CaptureOptions = {},
   ): Promise<Capture> {
-    const options = ['-i', ifname, '-Q', direction, '-U', '--immediate-mode', '-s', '0', '-w', '-'];
+    const options = ['-i', ifname, '-Q', direction, '-U', '--immediate-mode', '-w', '-', ...room];
     const capture = new Capture(namespace.start(['tcpdump', ...options, filter], 'pipe'));
     await until(`tcpdump listens in ${namespace.name}`, () => capture.#said.includes('listening on'));
     return capture;
   }
 
-  /** The Ethernet frames so far. */
+  /** The Ethernet frames so far, of super-frames the beginning. */
   frames(): Buffer[] {
     // libpcap's file format: 24 bytes of header, 16 before each frame, in the byte order of the machine.
     const frames: Buffer[] = [];

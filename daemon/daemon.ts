@@ -30,7 +30,7 @@ import type { Proc } from './reconcile/proc.js';
 import { Reconciler } from './reconcile/reconciler.js';
 import { type Lookup, PeerResolver } from './reconcile/resolver.js';
 import { checkRequirements } from './requirements.js';
-import { Catalog } from './state/catalog.js';
+import { Catalog, portLabel } from './state/catalog.js';
 import { lockDirectory } from './state/directory_lock.js';
 import type { Store } from './state/store.js';
 import { EventBus } from './telemetry/events.js';
@@ -144,6 +144,10 @@ async function start(
     resolver,
     events,
     log,
+    label: (port) => {
+      const container = port.endpoint === undefined ? undefined : docker.names.containerOf(port.owner.ref);
+      return container === undefined ? portLabel(port) : `container ${container.name}`;
+    },
     more: () => docker.findings(catalog.engineNetworks().length > 0),
   });
   const health = new HealthMonitor(

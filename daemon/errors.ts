@@ -247,6 +247,13 @@ const table = {
     remedy:
       'It was made before the state of weftd was lost. Remove it with "docker network rm" and create it again.',
   },
+  WEFT_ENGINE_NETWORK_LOST: {
+    http: 409,
+    exit: 5,
+    sentence: 'network "{name}", which this Docker network is on, is declared no more',
+    remedy:
+      'Declare it again in the configuration file, as on the other hosts, and run "weft reload"; or remove the network with "docker network rm".',
+  },
   WEFT_ENDPOINT_NOT_FOUND: {
     http: 404,
     exit: 4,

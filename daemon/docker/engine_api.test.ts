@@ -58,10 +58,14 @@ describe('answers', () => {
     ]);
   });
 
-  it('have only the networks of the driver, whether Docker filters or not', async () => {
+  it('have all networks, and none when one of them cannot be understood', async () => {
     docker.answers['/networks'] = [driverNetwork, { ...driverNetwork, Driver: 'bridge' }];
-    expect(await api.networks('weft')).toEqual([{ id: driverNetwork.Id, name: 'front', driver: 'weft' }]);
-    expect(decodeURIComponent(docker.asked[0] ?? '')).toBe('/networks?filters={"driver":["weft"]}');
+    expect(await api.networks()).toEqual([
+      { id: driverNetwork.Id, name: 'front', driver: 'weft' },
+      { id: driverNetwork.Id, name: 'front', driver: 'bridge' },
+    ]);
+    docker.answers['/networks'] = [driverNetwork, { ...driverNetwork, Id: 7 }];
+    await expect(api.networks()).rejects.toThrow('/networks');
   });
 
   it('have aliases without the ID that Docker adds', async () => {

@@ -40,7 +40,8 @@ export interface Engine {
   /** Of the engine: minted by Docker, and kept with its state. */
   identity(): Promise<string>;
   containers(): Promise<EngineContainer[]>;
-  networks(driver: string): Promise<EngineNetwork[]>;
+  /** Those of all drivers; throws when one of them cannot be understood. */
+  networks(): Promise<EngineNetwork[]>;
   plugins(): Promise<EnginePlugin[]>;
   /** Endpoint -> its aliases, without the ID of the container, which Docker adds. */
   aliases(container: string): Promise<Map<string, string[]>>;
@@ -161,12 +162,10 @@ export class EngineApi implements Engine {
     }));
   }
 
-  async networks(driver: string): Promise<EngineNetwork[]> {
-    const all = await this.list(`/networks${filters({ driver: [driver] })}`, NetworkAnswer);
-    // An engine that does not know the filter gives them all.
-    return all
-      .map(({ Id, Name, Driver }) => ({ id: Id, name: Name, driver: Driver }))
-      .filter((network) => network.driver === driver);
+  async networks(): Promise<EngineNetwork[]> {
+    const answer = z.array(NetworkAnswer).safeParse(await this.get(`${this.prefix}/networks`));
+    if (!answer.success) throw this.unlike('/networks');
+    return answer.data.map(({ Id, Name, Driver }) => ({ id: Id, name: Name, driver: Driver }));
   }
 
   async plugins(): Promise<EnginePlugin[]> {

@@ -42,8 +42,8 @@ interface Known {
   version: string | null;
   trouble: string | null;
   problems: readonly NameProblem[];
-  /** ID of the engine, when what is known was read from it just now. */
-  engine: string | null;
+  /** null when what is known was not read just now. */
+  inventory: Inventory | null;
 }
 
 export class EngineNames implements Names {
@@ -54,7 +54,7 @@ export class EngineNames implements Names {
     version: null,
     trouble: notAskedYet,
     problems: [],
-    engine: null,
+    inventory: null,
   };
   /** By endpoint. */
   private readonly aliases = new Map<string, readonly string[]>();
@@ -80,8 +80,7 @@ export class EngineNames implements Names {
   }
 
   inventory(): Inventory | null {
-    const { engine, networks } = this.known;
-    return engine === null ? null : { engine, networks: new Set(networks.keys()) };
+    return this.known.inventory;
   }
 
   trouble(): string | null {
@@ -126,6 +125,7 @@ export class EngineNames implements Names {
   /** Until the connection is lost, which throws. */
   private async session(engine: Engine, onSuccess: () => void): Promise<void> {
     const { version } = await engine.version();
+    const identity = await engine.identity();
     // Before the first reading, so that nothing happens unseen in between.
     const events = await engine.events();
     const changes = new Signal();
@@ -137,7 +137,7 @@ export class EngineNames implements Names {
     const keep = async (): Promise<void> => {
       while (!ended.signal.aborted) {
         changes.lower();
-        await this.read(engine, version);
+        await this.read(engine, version, identity);
         onSuccess();
         await pause(this.pace.rest, ended.signal);
         await changes.raised(this.pace.reread);
@@ -155,20 +155,22 @@ export class EngineNames implements Names {
     }
   }
 
-  private async read(engine: Engine, version: string): Promise<void> {
+  private async read(engine: Engine, version: string, identity: string): Promise<void> {
     const { driver } = this.parts;
-    const networks = new Map((await engine.networks(driver)).map(({ id, name }) => [id, name]));
+    const all = await engine.networks();
+    const ours = all.filter((network) => network.driver === driver);
+    const networks = new Map(ours.map(({ id, name }) => [id, name]));
     const containers = new Map<string, ContainerFacts>();
     for (const { endpoints, ...facts } of await engine.containers()) {
-      const ours = endpoints.filter(({ network }) => networks.has(network)).map(({ id }) => id);
-      await this.readAliases(engine, facts.id, ours);
-      for (const id of ours) containers.set(id, { ...facts, aliases: this.aliases.get(id) ?? [] });
+      const ids = endpoints.filter(({ network }) => networks.has(network)).map(({ id }) => id);
+      await this.readAliases(engine, facts.id, ids);
+      for (const id of ids) containers.set(id, { ...facts, aliases: this.aliases.get(id) ?? [] });
     }
     for (const id of this.aliases.keys()) if (!containers.has(id)) this.aliases.delete(id);
     const plugins = await engine.plugins();
     const other = plugins.find(({ name }) => name === driver || name === `${driver}:latest`);
     this.update({
-      engine: await engine.identity(),
+      inventory: { engine: identity, networks: new Set(all.map(({ id }) => id)) },
       containers,
       networks,
       version,
@@ -198,7 +200,7 @@ export class EngineNames implements Names {
     const trouble = error instanceof EngineUnavailable ? error.message : String(error);
     if (!(error instanceof EngineUnavailable))
       this.parts.log.error({ err: error }, 'reading the names of Docker failed by a defect');
-    this.update({ ...this.known, version: null, engine: null, trouble, problems: this.specProblems() });
+    this.update({ ...this.known, version: null, inventory: null, trouble, problems: this.specProblems() });
   }
 
   private specProblems(): NameProblem[] {

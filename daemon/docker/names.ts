@@ -22,7 +22,7 @@ export interface NameProblem {
 export interface Inventory {
   /** ID of the engine. */
   engine: string;
-  /** IDs of its networks with our driver. */
+  /** IDs of all its networks. */
   networks: ReadonlySet<string>;
 }
 

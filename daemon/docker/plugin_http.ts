@@ -188,7 +188,7 @@ export class PluginHttp {
     const body = parse(name, received, method.needsBody);
     Object.assign(ids, idsOf(body));
     if (!method.always) await this.untilReady();
-    return await this.bounded(name, `${name} ${JSON.stringify(body)}`, method.prepare(body));
+    return await this.bounded(name, `${name} ${received.toString('latin1')}`, method.prepare(body));
   }
 
   /** The whole body. What is too large is read to its end, so that the connection can go on. `gone`: the client broke off. */

@@ -49,7 +49,9 @@ export class EndpointIntent {
       const { catalog, store, events, reconciler } = this.parts;
       refuseWhenStopping(reconciler);
       const engineNetwork = this.engineNetwork(request.engineNetwork);
-      const network = catalog.network(engineNetwork.network).name;
+      const { network } = engineNetwork;
+      if (!catalog.networks().some(({ name }) => name === network))
+        throw new WeftError('WEFT_ENGINE_NETWORK_LOST', { name: network });
       const addresses = request.addresses.map((text) => checkedAddress(text, engineNetwork));
       const port: PortRecord = {
         id: this.mintId(),

@@ -9,7 +9,7 @@ export interface Conflict {
 }
 
 /** The other one speaks of its address at least this often while anybody uses it; in milliseconds. */
-const remembered = 5 * 60_000;
+const remembered = 2 * 60_000;
 const most = 1024;
 
 export class Conflicts {

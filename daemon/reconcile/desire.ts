@@ -184,12 +184,14 @@ function peerOptions(peer: PeerRecord, path: Path): PeerOptions {
   };
 }
 
+const makers = { file: 'the file', api: '"weft network create"', docker: 'Docker', cni: 'CNI' } as const;
+
 function networkFindings({ networks, shadowed }: Intent, fitting: number): FindingDraft[] {
   return [
     ...shadowed.map(({ network, by }) => {
       const sentence =
         network.name === by.name
-          ? `network "${network.name}" is in the configuration file and was made by "weft network create" too; the file is in force`
+          ? `network "${network.name}" is in the configuration file and was made by ${makers[network.owner.kind]} too; the file is in force`
           : `network "${network.name}" has VNI ${network.vni}, which network "${by.name}" of the configuration file has taken`;
       return finding('NETWORK_SHADOWED', `network ${network.name}`, sentence);
     }),

@@ -1,7 +1,7 @@
 /** Turns the outcome of a round into findings. Pure. */
 import type { NamedCounters } from '../datapath/datapath.js';
 import type { PeerRecord, PortRecord } from '../model/objects.js';
-import { type Catalog, portLabel } from '../state/catalog.js';
+import type { Catalog } from '../state/catalog.js';
 import type { Failure } from './carry_out.js';
 import type { Conflict } from './conflicts.js';
 import { type FindingCode, type FindingDraft, finding } from './findings.js';
@@ -13,9 +13,10 @@ const arrivalTime = 15_000;
 
 export function diagnose(
   view: View,
-  catalog: Pick<Catalog, 'ports' | 'peers'>,
+  catalog: Pick<Catalog, 'ports' | 'peers' | 'engineNetworks'>,
   counters: NamedCounters,
   now: number,
+  label: (port: PortRecord) => string,
 ): FindingDraft[] {
   return [
     ...view.picture.findings,
@@ -25,15 +26,15 @@ export function diagnose(
       const object = `port ${port.id}`;
       if (place?.state === 'unsure') return [finding('NETNS_UNREADABLE', object, place.reason)];
       if (place?.state === 'present' && !view.actual.namespaces.has(place.cookie)) {
-        const sentence = `the links around ${portLabel(port)} cannot be listed`;
+        const sentence = `the links around ${label(port)} cannot be listed`;
         return [finding('NETNS_UNREADABLE', object, sentence)];
       }
       if (place?.state === 'gone' && port.endpoint !== undefined)
         return view.actual.ports.has(port.id)
           ? []
-          : [finding('PORT_LINK_LOST', object, `${portLabel(port)} is not in the datapath: ${place.reason}`)];
+          : [finding('PORT_LINK_LOST', object, `${label(port)} is not in the datapath: ${place.reason}`)];
       if (place?.state === 'gone')
-        return [finding('NETNS_GONE', object, `${portLabel(port)} waits: ${place.reason}`)];
+        return [finding('NETNS_GONE', object, `${label(port)} waits: ${place.reason}`)];
       const desired = view.picture.desired.ports.find(({ id }) => id === port.id);
       const namespace = place?.state === 'present' ? view.actual.namespaces.get(place.cookie) : undefined;
       const link = desired === undefined ? undefined : linkOf(desired, namespace);
@@ -42,19 +43,26 @@ export function diagnose(
         // An engine brings it up a while after it has moved it.
         ...(link.up || isArriving(port, namespace?.path ?? null, now)
           ? []
-          : [finding('PORT_DOWN', object, `the link ${portLabel(port)} is down`)]),
+          : [finding('PORT_DOWN', object, `the link ${label(port)} is down`)]),
         ...(link.mac === port.mac
           ? []
           : [
               finding(
                 'PORT_MAC_CHANGED',
                 object,
-                `${portLabel(port)} has MAC ${link.mac}, it was made with ${port.mac}`,
+                `${label(port)} has MAC ${link.mac}, it was made with ${port.mac}`,
               ),
             ]),
       ];
     }),
-    ...view.conflicts.flatMap((conflict) => conflictFinding(conflict, catalog)),
+    ...catalog
+      .engineNetworks()
+      .filter(({ network }) => !view.picture.desired.networks.has(network))
+      .map(({ id, network }) => {
+        const sentence = `network ${id.slice(0, 12)} of Docker is on network "${network}", which is declared no more`;
+        return finding('ENGINE_NETWORK_LOST', `network ${network}`, sentence);
+      }),
+    ...view.conflicts.flatMap((conflict) => conflictFinding(conflict, catalog, label)),
     ...catalog.peers().flatMap(({ id, address }) => {
       const reason = counters.peers.get(id)?.offloadDisabled ?? null;
       return reason === null
@@ -72,21 +80,23 @@ function isArriving({ endpoint }: PortRecord, netns: string | null, now: number)
 function conflictFinding(
   { port: id, address, mac, where }: Conflict,
   catalog: Pick<Catalog, 'ports' | 'peers'>,
+  label: (port: PortRecord) => string,
 ): FindingDraft[] {
   const port = catalog.ports().find((one) => one.id === id);
   if (port === undefined) return [];
-  const there = where === null ? 'behind a stranger' : placeName(where, catalog);
-  const sentence = `${address} of network "${port.network}" is ${portLabel(port)} with MAC ${port.mac} here, and MAC ${mac} ${there} claims it too`;
+  const there = where === null ? 'behind a stranger' : placeName(where, catalog, label);
+  const sentence = `${address} of network "${port.network}" is ${label(port)} with MAC ${port.mac} here, and MAC ${mac} ${there} claims it too`;
   return [finding('ADDRESS_CONFLICT', `port ${id}`, sentence)];
 }
 
 function placeName(
   { kind, id }: { kind: 'port' | 'peer'; id: string },
   catalog: Pick<Catalog, 'ports' | 'peers'>,
+  label: (port: PortRecord) => string,
 ): string {
   if (kind === 'peer') return `behind peer ${catalog.peers().find((one) => one.id === id)?.address ?? id}`;
   const port = catalog.ports().find((one) => one.id === id);
-  return `at port ${port === undefined ? id : portLabel(port)}`;
+  return `at port ${port === undefined ? id : label(port)}`;
 }
 
 function failureFinding({ step, error, gap }: Failure, peers: readonly PeerRecord[]): FindingDraft {

@@ -52,9 +52,11 @@ let bootId: string;
 let clock: number;
 let world: ReturnType<typeof build>;
 
-function build(store = new MemoryStore()) {
+const declared = 'networks: { blue: { vni: 42, mtu: 1400 } }';
+
+function build(store = new MemoryStore(), config = declared) {
   const proc = { bootId: () => bootId, startTime: () => null };
-  const catalog = new Catalog(store, parseConfig('networks: { blue: { vni: 42, mtu: 1400 } }', 'f.yaml'));
+  const catalog = new Catalog(store, parseConfig(config, 'f.yaml'));
   const datapath: Datapath = new Datapath(native, { mergeTcp: true, mergeUdp: false }, () =>
     reconciler.handleEvents(),
   );
@@ -66,7 +68,11 @@ function build(store = new MemoryStore()) {
   const events = new EventBus();
   const log = pino({ level: 'silent' });
   const base = { store, catalog, datapath, kernel: native, namespaces, proc, resolver, events, log };
-  const reconciler: Reconciler = new Reconciler({ ...base, now: () => new Date(clock) });
+  const reconciler: Reconciler = new Reconciler({
+    ...base,
+    now: () => new Date(clock),
+    label: ({ owner }) => `container ${owner.ref.slice(0, 4)}`,
+  });
   const parts: IntentParts = { store, catalog, reconciler, namespaces, events, mutex: new Mutex() };
   native.locks.clear();
   return {
@@ -91,10 +97,10 @@ function build(store = new MemoryStore()) {
 }
 
 /** As a weftd that is started again, which looks at all links anew. */
-async function restart(): Promise<void> {
+async function restart(config = declared): Promise<void> {
   await world.reconciler.stop();
   world.datapath.stop();
-  world = build(world.store);
+  world = build(world.store, config);
   await world.reconciler.settle();
 }
 
@@ -297,6 +303,40 @@ describe('an endpoint', () => {
     expect(ports()).toEqual([]);
   });
 
+  it('of another IPAM driver gives way on its own network only', async () => {
+    const foreign = {
+      ...engineNetwork,
+      network: 'blue',
+      foreignIpam: true,
+      pools: [{ subnet, gateway: null, auxiliary: [], ours: false }],
+    };
+    await world.networks.create(foreign);
+    await world.networks.create({ ...foreign, id: 'd2'.repeat(32) });
+    await world.endpoints.create(request);
+    await expect(
+      world.endpoints.create({ ...request, id: 'e2'.repeat(32), engineNetwork: 'd2'.repeat(32) }),
+    ).rejects.toMatchObject({ code: 'WEFT_ADDRESS_IN_USE' });
+    await world.endpoints.create({ ...request, id: 'e3'.repeat(32) });
+    expect(ports()).toEqual(['e3'.repeat(32)]);
+  });
+
+  it('is told of when its address is claimed elsewhere, by the name of its container', async () => {
+    const { port } = await running();
+    const [handle] = native.engine.ports.keys();
+    const [network] = [...native.engine.networks].find(([, { vni }]) => vni !== 42) ?? [];
+    if (handle === undefined || network === undefined) throw new Error('nothing is in the engine');
+    const conflict = { network, port: handle, address: '10.32.0.2', mac: '02:00:00:00:00:77' };
+    native.engine.raise({ type: 'address-conflict', ...conflict, where: { port: handle } });
+    await vi.waitFor(() =>
+      expect(world.reconciler.findings.map(({ code }) => code)).toEqual(['ADDRESS_CONFLICT']),
+    );
+    expect(world.reconciler.findings[0]?.message).toContain(`container ${port.owner.ref.slice(0, 4)}`);
+    expect(world.reconciler.findings[0]?.message).toContain('02:00:00:00:00:77');
+    clock += 3 * 60_000;
+    await world.reconciler.settle();
+    expect(world.reconciler.findings).toEqual([]);
+  });
+
   it('of an unknown network or of none is told apart', async () => {
     await expect(world.endpoints.create(request)).rejects.toMatchObject({
       code: 'WEFT_ENGINE_NETWORK_NOT_FOUND',
@@ -308,6 +348,14 @@ describe('an endpoint', () => {
 });
 
 describe('a network of Docker', () => {
+  it('is told of when what it is on is declared no more, and has no new endpoints', async () => {
+    await world.store.put('pool', 'p', { ...pool, id: 'p', scope: 'blue', requestedAt: clock });
+    await world.networks.create({ ...engineNetwork, network: 'blue' });
+    await restart('networks: {}');
+    expect(world.reconciler.findings.map(({ code }) => code)).toEqual(['ENGINE_NETWORK_LOST']);
+    await expect(world.endpoints.create(request)).rejects.toMatchObject({ code: 'WEFT_ENGINE_NETWORK_LOST' });
+  });
+
   it('is named after its subnet, with the VNI of that name, and goes with it', async () => {
     await createNetwork();
     expect(world.catalog.network(subnet)).toMatchObject({ vni: expect.any(Number), subnets: [subnet] });

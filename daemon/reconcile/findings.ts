@@ -80,6 +80,11 @@ const kinds = {
     remedy:
       'Something in the namespace changed it (systemd-udevd and NetworkManager do); weft forwards by the new one.',
   },
+  ENGINE_NETWORK_LOST: {
+    severity: 'error',
+    remedy:
+      'Its containers are cut off, and none can be started: declare the network again in the configuration file, as on the other hosts, and run "weft reload"; or remove it with "docker network rm".',
+  },
   ADDRESS_CONFLICT: {
     severity: 'error',
     remedy:
@@ -96,7 +101,7 @@ const kinds = {
   DOCKER_SOCKET: {
     severity: 'error',
     remedy:
-      'weftd tries again every 2 s: stop the program that has the socket, or correct its directory; "docker.plugin: off" gives it up.',
+      'weftd tries again every 2 s: stop the program that has the socket, or remove what is in its place; "docker.plugin: off" gives it up.',
   },
   DOCKER_OTHER_PLUGIN: {
     severity: 'error',

@@ -40,6 +40,8 @@ export interface ReconcilerParts {
   log: Logger;
   /** Findings of parts that are no desired state, such as Docker. */
   more?: () => readonly FindingDraft[];
+  /** What people call a port; default: its IFNAME and namespace. */
+  label?: (port: PortRecord) => string;
   now?: () => Date;
 }
 
@@ -52,7 +54,7 @@ export class Reconciler {
   private readonly surroundings: SurroundingsObserver;
   private readonly engineEvents: EngineEvents;
   private readonly arrivals: Arrivals;
-  private readonly conflicts = new Conflicts();
+  private readonly conflicts = new Conflicts(() => this.now());
   /** Ports whose process died in this round. */
   private readonly expired: { id: string; reason: string }[] = [];
   /** Ports that had their link already while this daemon runs. */
@@ -195,7 +197,13 @@ export class Reconciler {
     this.lastView = { picture, actual, failures, conflicts };
     this.arrivals.saw(this.endpointsUp(this.lastView));
     const unwritten = await this.record(this.lastView);
-    const found = diagnose(this.lastView, this.parts.catalog, this.parts.datapath.counters(), this.now());
+    const found = diagnose(
+      this.lastView,
+      this.parts.catalog,
+      this.parts.datapath.counters(),
+      this.now(),
+      this.parts.label ?? portLabel,
+    );
     const more = this.parts.more?.() ?? [];
     this.publish([...this.checkFile(), ...found, ...more, ...unwritten, ...(await this.checkStore())]);
   }

@@ -106,6 +106,7 @@ void Worker::send_to_port(Port& port, Frame& frame) {
 
 bool Worker::send_to_peer(Peer& peer, const Network& network, Frame& frame) {
   if (!fits(peer, network, frame)) {
+    if (send_in_pieces(peer, network, frame)) return true;
     drop_too_big(peer, frame);
     return false;
   }

@@ -160,7 +160,7 @@ void Outbox::add_segments(Peer& peer, const Network& network, const Frame& frame
     if (batch == nullptr) {
       batch = &new_batch(peer, sender, network.options.vni, frame.packet.traffic_class, datagram_bytes);
       batch->pieces_per_datagram = 2;
-      batch->super_frames = i == 0 ? 1 : 0;
+      batch->super_frames = i == 0 && frame.vnet.is_super_frame() ? 1 : 0;
     }
     uint8_t* header = frame.blocks + i * stride;
     write_vxlan_header(header, network.options.vni);

@@ -1,21 +1,23 @@
-// Frames that are larger than fits to a peer: dropped here, and their sender told.
+// Frames that are larger than fits to a peer: cut where their sender allows it; otherwise dropped here, and their sender told.
 //
 // What fits is the smaller of two: what the path carries, less what encapsulation adds (PeerOptions.mtu, which counts an untagged frame, so
 // a tag costs its 4 bytes), and the network's MTU, beyond which the far side refuses what arrives. The control plane keeps
 // both up to date: it reads the path MTU again in every round, and at once when a send failed with EMSGSIZE (outbox.cc). The
 // frames of that send are lost without an answer; what the guest sends again is answered from here.
 //
-// A frame that does not fit has the verdict that it would have had, and is queued to the peer and dropped there as too_big,
-// a super-frame with all of its segments. The answer is another frame: queued to the port that the frame came from, and
-// received from nobody. It is written over the frame, which nothing refers to any more.
+// IPv4 without DF is fragmented, and a TCP super-frame without DF cut smaller: queued to the peer are then the pieces. Anything
+// else has the verdict that it would have had, and is queued to the peer and dropped there as too_big, a super-frame with all of its
+// segments. The answer is another frame: queued to the port that the frame came from, and received from nobody. It is written
+// over the frame, which nothing refers to any more.
 //
 // Frames that are replicated are dropped without an answer: the peer that they do not fit to may not be the one that they are for.
-// Nor is there one for IPv4 packets without DF, whose sender leaves fragmentation to routers. A Linux vxlan device fragments the
-// outer packet then, which RFC 7348, 4.3 forbids.
-#include "engine/worker.h"
-#include "offload/packet_too_big.h"
-
 #include <algorithm>
+
+#include "engine/worker.h"
+#include "offload/fragment.h"
+#include "offload/packet_too_big.h"
+#include "wire/bytes.h"
+#include "wire/vxlan.h"
 
 namespace weft {
 namespace {
@@ -23,7 +25,50 @@ namespace {
 // A guest keeps what it is told for minutes, for all flows to one address; so this is how many addresses it can be told about at once.
 constexpr uint32_t kAnswersASecond = 100;
 
+constexpr uint16_t kDontFragment = 0x4000;
+
+// A TCP super-frame of IPv4 without DF, in segments that fit `mtu` bytes of IP.
+bool plan_smaller_segments(const Packet& packet, const VnetHeader& vnet, uint32_t mtu, SegmentPlan& plan) {
+  if (!packet.is_tcp() || packet.ip_version != 4) return false;
+  if ((load_be16(packet.data + packet.l3_offset + 6) & kDontFragment) != 0) return false;
+  const uint32_t headers = packet.payload_offset - packet.l3_offset;
+  if (mtu <= headers) return false;
+  VnetHeader smaller = vnet;
+  smaller.gso_size = static_cast<uint16_t>(mtu - headers);
+  return plan_segments(packet, smaller, plan) == SegmentError::ok;
+}
+
 }  // namespace
+
+// Bytes of IP.
+uint32_t Worker::ip_room(const Peer& peer, const Network& network, const Packet& packet) {
+  const uint32_t tags = packet.l3_offset - kUntaggedHeaderBytes;
+  const uint32_t path = peer.options.mtu < tags ? 0 : peer.options.mtu - tags;
+  return std::min(path, network.options.mtu);
+}
+
+bool Worker::send_in_pieces(Peer& peer, const Network& network, Frame& frame) {
+  if (frame.packet.ip_version != 4) return false;
+  const uint32_t room = ip_room(peer, network, frame.packet);
+  Frame pieces = frame;
+  const bool super = frame.vnet.is_super_frame();
+  const bool planned = super ? plan_smaller_segments(frame.packet, frame.vnet, room, pieces.plan)
+                             : plan_fragments(frame.packet, room, pieces.plan);
+  if (!planned) return false;
+  const size_t stride = block_stride(pieces);
+  pieces.blocks = take_blocks(stride * pieces.plan.count);
+  frame.blocks = nullptr;  // another peer's may have been written over
+  uint8_t* headers = pieces.blocks + kVxlanHeaderBytes;
+  if (super) {
+    write_segment_headers(frame.packet, frame.vnet, pieces.plan, headers, stride);
+  } else {
+    if (frame.vnet.needs_checksum()) finish_checksum(frame.packet, frame.vnet);
+    write_fragment_headers(frame.packet, pieces.plan, headers, stride);
+    pieces.packet.payload_offset = static_cast<uint16_t>(pieces.plan.header_length);
+  }
+  outbox_.add_segments(peer, network, pieces, stride);
+  return true;
+}
 
 void Worker::drop_too_big(Peer& peer, const Frame& frame) {
   counters_.queued.add(frame.wire_frames);
@@ -32,16 +77,14 @@ void Worker::drop_too_big(Peer& peer, const Frame& frame) {
 }
 
 void Worker::tell_path_mtu(const Peer& peer, const Network& network, Frame& frame) {
-  if (frame.source.kind != DestinationKind::port || frame.packet.l3_offset == 0) return;
+  if (frame.source.kind != DestinationKind::port || frame.packet.ip_version == 0) return;
   Port& port = *tables_->ports[frame.source.index];
   if (port.path_mtu_told != now_) {
     port.path_mtu_told = now_;
     port.path_mtu_answers = 0;
   }
   if (port.path_mtu_answers == kAnswersASecond) return;
-  const uint32_t tags = frame.packet.l3_offset - kUntaggedHeaderBytes;
-  const uint32_t path = peer.options.mtu < tags ? 0 : peer.options.mtu - tags;
-  if (!become_packet_too_big(frame.packet, frame.vnet, frame.plan, std::min(path, network.options.mtu))) return;
+  if (!become_packet_too_big(frame.packet, frame.vnet, frame.plan, ip_room(peer, network, frame.packet))) return;
   ++port.path_mtu_answers;
   frame.wire_frames = 1;
   send_to_port(port, frame);

@@ -72,7 +72,7 @@ class Worker {
   void replicate(Frame& frame, const Network& network);
   static bool floods_to(const Frame& frame, const Port& port);
   void send_to_port(Port& port, Frame& frame);
-  // False when the frame is larger than fits to the peer, and was dropped.
+  // False when the frame is larger than fits to the peer, may not be cut, and was dropped.
   bool send_to_peer(Peer& peer, const Network& network, Frame& frame);
   void finish_for_peers(Frame& frame);
   static size_t block_stride(const Frame& frame);
@@ -84,6 +84,9 @@ class Worker {
     const uint32_t ip_end = super ? bytes : frame.packet.ip_end;
     return bytes <= peer.options.mtu + kUntaggedHeaderBytes && ip_end <= network.options.mtu + frame.packet.l3_offset;
   }
+  static uint32_t ip_room(const Peer& peer, const Network& network, const Packet& packet);
+  // False when the frame may not be cut.
+  bool send_in_pieces(Peer& peer, const Network& network, Frame& frame);
   void drop_too_big(Peer& peer, const Frame& frame);
   void tell_path_mtu(const Peer& peer, const Network& network, Frame& frame);
 

@@ -1,6 +1,8 @@
 // What the worker does with frames that are larger than fits to a peer: drops them there, and tells their sender.
 #include <doctest/doctest.h>
 
+#include <map>
+
 #include "test/rig.h"
 
 using namespace weft;
@@ -212,5 +214,98 @@ TEST_CASE("a round of answers and other frames keeps each where it belongs") {
   for (const TapFrame& answer : rig.answers()) {
     CHECK(reference_sum(answer.bytes.data() + 34, answer.bytes.size() - 34) == 0xffff);
   }
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("IPv4 without DF is fragmented, its checksum complete, and nobody is told") {
+  PathRig rig(1300);
+  for (const bool unfinished : {false, true}) {
+    CAPTURE(unfinished);
+    rig.sender->sent.clear();
+    Built f{.udp = true, .dont_fragment = false, .payload = Bytes(1400, 0x33), .unfinished = unfinished};
+    VnetHeader vnet;
+    if (unfinished) {
+      vnet = {.flags = kVnetNeedsChecksum, .checksum_start = static_cast<uint16_t>(f.l4()), .checksum_offset = 6};
+    }
+    rig.from_guest(rig.a, build(f), vnet);
+    f.unfinished = false;
+    const Bytes whole = build(f);
+    Bytes joined(whole.begin(), whole.begin() + static_cast<long>(f.l4()));
+    size_t pieces = 0;
+    for (const Sent& sent : rig.sender->sent) {
+      for (const Bytes& datagram : sent.datagrams()) {
+        CHECK(read_vxlan_header(datagram.data()) == 42u);
+        CHECK(datagram.size() <= 8 + 14 + 1300);
+        joined.insert(joined.end(), datagram.begin() + 8 + static_cast<long>(f.l4()), datagram.end());
+        ++pieces;
+      }
+    }
+    CHECK(pieces == 2);
+    CHECK(joined == whole);
+  }
+  CHECK(rig.peer->counters.tx_frames.get() == 4);
+  CHECK(rig.peer->counters.tx_super_frames.get() == 0);
+  CHECK(rig.worker.counters().unicast.get() == 2);
+  CHECK(rig.dropped(Drop::too_big) == 0);
+  CHECK(rig.answers().empty());
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("each peer of a replicated packet gets it in its own pieces") {
+  PathRig rig(1300);
+  rig.add_peer("10.0.0.3")->options.mtu = 700;
+  rig.add_peer("10.0.0.4");
+  const auto b = rig.add_port(rig.network);
+  Built f{.udp = true, .dont_fragment = false, .payload = Bytes(1372, 0x44)};
+  const Bytes frame = with_macs(build(f), kBroadcast, kMacA);
+  rig.from_guest(rig.a, frame);
+  std::map<std::string, std::vector<size_t>> sizes;
+  for (const Sent& sent : rig.sender->sent) {
+    for (const Bytes& datagram : sent.datagrams()) sizes[sent.to].push_back(datagram.size() - 8 - 14);
+  }
+  CHECK(sizes["10.0.0.2"] == std::vector<size_t>{1300, 120});
+  CHECK(sizes["10.0.0.3"] == std::vector<size_t>{700, 700, 40});
+  CHECK(sizes["10.0.0.4"] == std::vector<size_t>{1400});
+  REQUIRE(b.tap->written.size() == 1);
+  CHECK(b.tap->written[0].bytes == frame);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("a TCP super-frame without DF is cut smaller, for each peer as it fits") {
+  PathRig rig(1300);
+  rig.add_peer("10.0.0.3");
+  for (const Mac to : {kMacB, kBroadcast}) {
+    CAPTURE(to);
+    rig.sender->sent.clear();
+    Built f{.dont_fragment = false, .payload = Bytes(14'000, 0x22), .unfinished = true};
+    rig.from_guest(rig.a, with_macs(build(f), to, kMacA), tso(f, 1400));
+    std::map<std::string, Bytes> joined;
+    for (const Sent& sent : rig.sender->sent) {
+      for (const Bytes& datagram : sent.datagrams()) {
+        Bytes segment(datagram.begin() + 8, datagram.end());
+        const Packet packet = parsed(segment);
+        CHECK(segment.size() <= 14 + (sent.to == "10.0.0.2" ? 1300 : 1440));
+        CHECK(l4_checksum_holds(segment, packet));
+        CHECK(get32(segment, packet.l4_offset + 4u) == f.sequence + joined[sent.to].size());
+        joined[sent.to].insert(joined[sent.to].end(), segment.begin() + packet.payload_offset, segment.end());
+      }
+    }
+    CHECK(joined.size() == (to == kMacB ? 1 : 2));
+    for (const auto& [peer, payload] : joined) CHECK(payload == f.payload);
+  }
+  CHECK(rig.dropped(Drop::too_big) == 0);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("a UDP super-frame without DF is dropped: its datagrams keep their sizes") {
+  PathRig rig(1300);
+  Built f{.udp = true, .dont_fragment = false, .payload = Bytes(14'000, 0x22), .unfinished = true};
+  VnetHeader vnet = tso(f, 1400);
+  vnet.gso_type = kGsoUdpL4;
+  vnet.checksum_offset = 6;
+  rig.from_guest(rig.a, build(f), vnet);
+  CHECK(rig.sender->sent.empty());
+  CHECK(rig.dropped(Drop::too_big) == 10);
+  CHECK(rig.answers().empty());
   CHECK(rig.balanced());
 }

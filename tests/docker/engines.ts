@@ -66,7 +66,10 @@ export async function clear(...hosts: DockerHost[]): Promise<void> {
     const containers = await host.containerNames();
     if (containers.length > 0) await host.docker('rm', '-f', ...containers);
     const networks = await host.docker('network', 'ls', '-q', '-f', 'driver=weft');
-    if (networks !== '') await host.docker('network', 'rm', ...networks.split('\n'));
+    for (const network of networks.split('\n').filter(Boolean)) {
+      // Docker answers before it has taken the last endpoint from the count of the network.
+      await until(`Docker on ${host.name} lets the network go`, () => host.docker('network', 'rm', network));
+    }
     await untilTraces(host, nothing);
   }
 }

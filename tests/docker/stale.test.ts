@@ -18,7 +18,7 @@ async function removeAll(host: DockerHost): Promise<void> {
   await host.docker('rm', '-f', ...(await host.containerNames()));
 }
 
-/** Seconds that dockerd may take: 5, or on a busy machine twice what it takes with a network of its own. */
+/** Seconds that dockerd may take: 5, or on a busy machine three times what it takes with a network of its own. */
 let allowed: number;
 
 beforeAll(async () => {
@@ -27,7 +27,7 @@ beforeAll(async () => {
   await h1.docker('network', 'create', '-d', 'bridge', 'plain');
   await leaveStale(h1, 'plain');
   await h1.startWeftd();
-  allowed = Math.max(5, 2 * (await h1.startDockerd()));
+  allowed = Math.max(5, 3 * (await h1.startDockerd()));
   await removeAll(h1);
 });
 
@@ -37,6 +37,14 @@ beforeEach(async () => {
   await leaveStale(h1, 'blue');
   return () => removeAll(h1);
 });
+
+/** A request that Docker has to repeat costs it a second at least, and 15 when nobody comes. */
+async function dockerdStartsAtOnce(): Promise<void> {
+  const { h1 } = engines;
+  const before = h1.dockerdLog.length;
+  expect(await h1.startDockerd()).toBeLessThan(allowed);
+  expect(h1.dockerdLog.slice(before)).not.toContain('Unable to connect to plugin');
+}
 
 async function onlyTheSteadyOneIsLeft(): Promise<void> {
   const { h1 } = engines;
@@ -49,14 +57,14 @@ async function onlyTheSteadyOneIsLeft(): Promise<void> {
 it(`starts at once with ${count} stale endpoints`, async () => {
   const { h1 } = engines;
   await h1.startWeftd();
-  expect(await h1.startDockerd()).toBeLessThan(allowed);
+  await dockerdStartsAtOnce();
   await onlyTheSteadyOneIsLeft();
 });
 
 it('starts as fast while weftd is not there yet, but its socket is', async () => {
   const { h1 } = engines;
   await h1.activateWeftd();
-  expect(await h1.startDockerd()).toBeLessThan(allowed);
+  await dockerdStartsAtOnce();
   await h1.weftdIsReady();
   await onlyTheSteadyOneIsLeft();
 });

@@ -6,16 +6,11 @@ import { networks, openPair, type Pair } from './pair.js';
 
 /** The path between the hosts becomes this large, in both directions, while they run. */
 async function setPath({ h1, h2 }: Pair, mtu: number): Promise<void> {
-  for (const [host, peer] of [
-    [h1, h2],
-    [h2, h1],
-  ] as const) {
+  const set = async (host: Host, peer: Host) => {
     await host.namespace.ip('route', 'replace', `${peer.ipv4}/32`, 'dev', 'eth0', 'mtu', `${mtu}`);
-    await until(`${host.name} sees the path`, async () => {
-      const [{ pathMtu } = { pathMtu: null }] = await host.peers();
-      return pathMtu === mtu;
-    });
-  }
+    await until(`${host.name} sees the path`, async () => (await host.peers())[0]?.pathMtu === mtu);
+  };
+  await Promise.all([set(h1, h2), set(h2, h1)]);
 }
 
 /** One echo that is not fragmented here; with what a router, or the own kernel by what it learned, said against it. */
@@ -131,7 +126,7 @@ describe('a declared MTU of 1450 on a path that became 1400', () => {
     await a.namespace.run(['sysctl', '-qw', 'net.ipv4.ip_no_pmtu_disc=0']);
     expect(await tooBig(h1)).toBeGreaterThanOrEqual(before + 1000);
     const answers = (await a.counter('InDestUnreachs')) - told;
-    expect(answers).toBeGreaterThanOrEqual(100);
+    expect(answers).toBeGreaterThan(0);
     expect(answers).toBeLessThanOrEqual(100 * seconds);
   });
 
@@ -144,12 +139,7 @@ describe('a declared MTU of 1450 on a path that became 1400', () => {
   });
 });
 
-describe.each([
-  ['auto', '10.42.0.2'],
-  ['auto', 'fd42::2'],
-  [1450, '10.42.0.2'],
-  [1450, 'fd42::2'],
-])('a network with MTU %s whose path shrinks', (mtu, address) => {
+describe.each(['auto', 1450])('a network with MTU %s whose path shrinks', (mtu) => {
   let pair: Pair;
 
   beforeAll(async () => {
@@ -157,23 +147,25 @@ describe.each([
     return () => pair.lab.close();
   });
 
-  it(`goes on with a TCP stream to ${address}`, async () => {
-    const { a, b } = pair;
-    const received = async () => Number(await b.sys('statistics/rx_bytes'));
-    const before = await received();
-    const stream = a.iperf(b, address, '-b', '100M', '-n', '40M');
-    const shrink = async () => {
-      await until('the stream flows', async () => (await received()) > before + 4_000_000);
-      await setPath(pair, 1400);
-    };
-    const [{ gbitPerSecond }] = await Promise.all([stream, shrink()]);
-    expect(gbitPerSecond).toBeGreaterThan(0);
-    expect((await received()) - before).toBeGreaterThan(40_000_000);
-  });
-
-  it('carries 10 kB echoes afterwards', async () => {
-    const { a } = pair;
-    if (mtu === 'auto') await until('the link has the MTU', async () => (await a.sys('mtu')) === '1350');
-    expect(await triesOf10kB(a, address)).toBeLessThanOrEqual(address.includes(':') ? 3 : 1);
-  });
+  it.each(['10.42.0.2', 'fd42::2'])(
+    'goes on with a TCP stream to %s, and carries 10 kB echoes',
+    async (address) => {
+      const { a, b } = pair;
+      await setPath(pair, 1500);
+      await forget(a);
+      await forget(b);
+      const received = async () => Number(await b.sys('statistics/rx_bytes'));
+      const before = await received();
+      const stream = a.iperf(b, address, '-b', '100M', '-n', '40M');
+      const shrink = async () => {
+        await until('the stream flows', async () => (await received()) > before + 4_000_000);
+        await setPath(pair, 1400);
+      };
+      const [{ gbitPerSecond }] = await Promise.all([stream, shrink()]);
+      expect(gbitPerSecond).toBeGreaterThan(0);
+      expect((await received()) - before).toBeGreaterThan(40_000_000);
+      if (mtu === 'auto') await until('the link has the MTU', async () => (await a.sys('mtu')) === '1350');
+      expect(await triesOf10kB(a, address)).toBeLessThanOrEqual(address.includes(':') ? 3 : 1);
+    },
+  );
 });

@@ -11,9 +11,16 @@
 //     chains of IPv6 extension headers that are cut off, endless, or continue behind a fragment header, where an overlapping
 //     fragment could change them. Later fragments are known by their source alone; what they complete was decided on their
 //     first.
+//   * A guarded port is a host, neither router nor server: hosts obey whoever says that he is one, with his own MAC and address.
+//     So router advertisements and redirects are refused, ICMP's too (RFC 6105; types 5 and 9 of RFC 792 and RFC 1256), and
+//     answers of DHCP (RFC 7610), which are known by the client's port: many clients do not look at the server's.
+//   * It is no multicast router either: a query of IGMP or MLD, or an advertisement of RFC 4286, makes snooping bridges behind
+//     other VTEPs stop flooding, and turns the groups of others to the port. Reports are a host's, and pass.
+//   * Other errors of ICMP pass: receivers match them to what they have sent, and a host with a tunnel has to tell its MTU. So
+//     does what routers tell each other (OSPF, PIM, VRRP), and what any host may answer (mDNS, LLMNR): no host obeys it unasked.
 //   * NEEDS_CSUM writes into the frame after the decision, so it may not point at anything that was decided on.
 // Other ether types and protocols pass with the right source: a switch is not a firewall. The segments of a super-frame have
-// one header, so they need one look. TCP and UDP need no more than three comparisons.
+// one header, so they need one look. TCP and UDP need a handful of comparisons.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +40,8 @@ class Guard {
   // The ports of `addresses` mean nothing.
   Guard(Mac mac, std::vector<Endpoint> addresses);
 
-  // Nothing when the frame, which parse() found to be ok, may pass; otherwise spoofed_mac or spoofed_address.
+  // Nothing when the frame, which parse() found to be ok, may pass; otherwise spoofed_mac, spoofed_address or
+  // rogue_service.
   std::optional<Drop> refuse(const Packet& packet, const VnetHeader& vnet) const;
 
   Mac mac() const { return mac_; }

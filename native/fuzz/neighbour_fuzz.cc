@@ -1,5 +1,6 @@
 // read_neighbour() and a guard on any frame with any virtio header: pointers stay inside the frame, and whatever the guard lets
-// pass is still honest after its checksum was written, as a receiver reads it that walks headers in its own, simpler way.
+// pass is still honest, and a mere host's, after its checksum was written, as a receiver reads it that walks headers in its own,
+// simpler way.
 //
 // Input: virtio header (10 bytes), frame.
 #include <algorithm>
@@ -43,6 +44,16 @@ void check_bounds(const Packet& packet) {
   if (said.kind == Neighbour::Kind::none || said.kind == Neighbour::Kind::unclear) require(said.claimed_address == nullptr);
 }
 
+// Contents of IP that a router or a DHCP server would send to hosts.
+bool is_rogue(uint8_t protocol, const uint8_t* contents, size_t length, uint16_t dhcp_client) {
+  if (protocol == 17 && length >= 8) return load_be16(contents + 2) == dhcp_client;
+  if (length == 0) return false;
+  const uint8_t type = contents[0];
+  if (protocol == 1) return type == 5 || type == 9;
+  if (protocol == 2) return type == 0x11 || type == 0x30;
+  return protocol == 58 && (type == 130 || type == 134 || type == 137 || type == 151);
+}
+
 // A frame that was let pass, as its receiver reads it.
 void check_honest(const uint8_t* frame, size_t length) {
   require(load_mac(frame + 6) == kMac);
@@ -56,7 +67,9 @@ void check_honest(const uint8_t* frame, size_t length) {
     require(load_be32(l3 + 14) == kIpv4 || load_be32(l3 + 14) == 0);
   } else if (type == 0x0800 && rest >= 20) {
     const uint32_t source = load_be32(l3 + 12);
-    require(source == kIpv4 || (source == 0 && l3[9] == 17 && load_be16(l3 + (l3[0] & 15) * 4) == 68));
+    const size_t header = (l3[0] & 15) * 4u;
+    require(source == kIpv4 || (source == 0 && l3[9] == 17 && load_be16(l3 + header) == 68));
+    if ((load_be16(l3 + 6) & 0x1fff) == 0) require(!is_rogue(l3[9], l3 + header, load_be16(l3 + 2) - header, 68));
   } else if (type == 0x86dd && rest >= 40) {
     const bool nowhere = std::all_of(l3 + 8, l3 + 24, [](uint8_t byte) { return byte == 0; });
     require(is_own(l3 + 8) || nowhere);
@@ -66,11 +79,14 @@ void check_honest(const uint8_t* frame, size_t length) {
       header = l3[offset];
       offset += (l3[offset + 1] + 1u) * 8;
     }
+    const size_t end = 40u + load_be16(l3 + 4);
+    const bool first = header == 44 && offset + 8 <= end && (load_be16(l3 + offset + 2) & 0xfff8) == 0;
+    if (first) require(!is_rogue(l3[offset], l3 + offset + 8, end - offset - 8, 546));
+    if (offset <= end) require(!is_rogue(header, l3 + offset, end - offset, 546));
     if (header != 58 || offset + 24 > rest) return;
     const uint8_t* message = l3 + offset;
     if (message[0] == 136) require(is_own(message + 8));
     if (message[0] != 135 && message[0] != 136) return;
-    const size_t end = 40u + load_be16(l3 + 4);
     for (size_t option = offset + 24; option + 8 <= end && l3[option + 1] != 0; option += l3[option + 1] * 8u) {
       if (l3[option] == 1 || l3[option] == 2) require(load_mac(l3 + option + 2) == kMac);
     }

@@ -63,10 +63,33 @@ Bytes fragment(uint8_t next, uint32_t offset, bool more) {
 
 const Bytes kForgedNa = Bytes{kNa, 0, 0, 0} + about(kOther6, link_layer(2, kMacA));
 const Bytes kHonestNa = Bytes{kNa, 0, 0, 0} + about(kOwn6, link_layer(2, kMacA));
+const Bytes kRouterSays = Bytes{kRa, 0, 0, 0} + Bytes(12);
+const Bytes kOffer6 = Bytes{547 >> 8, 547 & 0xff, 546 >> 8, 546 & 0xff, 0, 16} + Bytes(10);
 const Bytes kHonestEcho = {kEcho, 0, 0, 0, 0, 1, 0, 1};
 
 test::Frame udp_from(Ip4 host_part, uint16_t from, uint16_t to) {
   return {.udp = true, .source_host = host_part, .source_port = from, .destination_port = to, .payload = Bytes(100, 1)};
+}
+
+test::Frame udp6(uint16_t from, uint16_t to) {
+  return {.v6 = true, .udp = true, .source_port = from, .destination_port = to, .payload = Bytes(100, 1)};
+}
+
+// An IPv4 packet of the guarded port. `fragment_bits` as they lie in the header.
+Bytes ipv4(uint8_t protocol, const Bytes& contents, uint32_t fragment_bits = 0) {
+  Bytes out = header(kMacB, kMacA, {}, 0x0800);
+  put16(out, 0x4500);
+  put16(out, static_cast<uint32_t>(20 + contents.size()));
+  put16(out, 7);
+  put16(out, fragment_bits);
+  out.push_back(64);
+  out.push_back(protocol);
+  put16(out, 0);
+  put32(out, kOwn4);
+  put32(out, kOther4);
+  refresh_ipv4_checksum(out, 14);
+  out.insert(out.end(), contents.begin(), contents.end());
+  return out;
 }
 
 // build() of frame_builder.h with 0.0.0.0 or another address in the place of the source's.
@@ -197,11 +220,15 @@ TEST_CASE("ND tells the guard's MAC and its addresses") {
     CHECK(fate_of(build(Icmpv6{.source = kOwn6, .hop_limit = 64, .type = kNa, .body = about(kOther6)})) == "spoofed_address");
   }
   SUBCASE("router advertisements and redirects") {
-    CHECK(nd(kRa, kOwnLink, Bytes(12) + own) == kPassed);
-    CHECK(nd(kRa, kOwnLink, Bytes(12) + other) == "spoofed_mac");
+    CHECK(nd(kRa, kOwnLink, Bytes(12) + own) == "rogue_service");
+    CHECK(nd(kRa, kOwnLink, Bytes(12)) == "rogue_service");
+    CHECK(nd(kRa, kOwn6, Bytes(12)) == "rogue_service");
+    CHECK(nd(kRa, kOwnLink, Bytes(12) + other) == "rogue_service");
     CHECK(nd(kRa, kOtherLink, Bytes(12) + own) == "spoofed_address");
-    CHECK(nd(kRedirect, kOwnLink, Bytes(36) + other_target) == "spoofed_mac");
+    CHECK(nd(kRedirect, kOwnLink, Bytes(36)) == "rogue_service");
+    CHECK(nd(kRedirect, kOwnLink, Bytes(36) + other_target) == "rogue_service");
     CHECK(nd(kRedirect, kOtherLink, Bytes(36)) == "spoofed_address");
+    CHECK(fate_of(build(Icmpv6{.source = kOwnLink, .hop_limit = 64, .type = kRa, .body = Bytes(12)})) == "rogue_service");
   }
   SUBCASE("messages that are cut off or have broken options") {
     CHECK(nd(kNa, kOwn6, Bytes(19)) == "spoofed_address");
@@ -222,6 +249,90 @@ TEST_CASE("ND tells the guard's MAC and its addresses") {
   }
 }
 
+TEST_CASE("a guarded port serves no DHCP") {
+  for (const uint16_t from : std::initializer_list<uint16_t>{67, 547, 1024}) {
+    CAPTURE(from);
+    CHECK(fate_of(build(udp_from(1, from, 68))) == "rogue_service");
+    CHECK(fate_of(build(udp6(from, 546))) == "rogue_service");
+  }
+  // Clients ask on.
+  CHECK(fate_of(build(udp_from(1, 68, 67))) == kPassed);
+  CHECK(fate_of(build(udp6(546, 547))) == kPassed);
+  CHECK(fate_of(build(test::Frame{.source_port = 67, .destination_port = 68, .payload = Bytes(10)})) == kPassed);  // TCP
+  CHECK(fate_of(build(udp6(67, 68))) == kPassed);
+  CHECK(fate_of(build(udp_from(1, 547, 546))) == kPassed);
+
+  // Behind options, tags and extension headers.
+  test::Frame offer = udp_from(1, 67, 68), offer6 = udp6(547, 546);
+  offer.ip_options = Bytes(8, 1);
+  CHECK(fate_of(build(offer)) == "rogue_service");
+  offer.vlan_tags = offer6.vlan_tags = {0x81000005, 0x88a80006};
+  CHECK(fate_of(build(offer)) == "rogue_service");
+  CHECK(fate_of(build(offer6)) == "rogue_service");
+  CHECK(fate_of(ipv6(0, Bytes{17, 0, 1, 4, 0, 0, 0, 0} + kOffer6)) == "rogue_service");
+  CHECK(fate_of(ipv6(43, Bytes{17, 0, 0, 1, 0, 0, 0, 0} + kOffer6)) == "rogue_service");
+
+  // In fragments: the ports stand in the first one, and nothing can follow what has them not.
+  offer = udp_from(1, 67, 68);
+  offer.fragment_bits = 0x2000;
+  CHECK(fate_of(build(offer)) == "rogue_service");
+  offer.destination_port = 53;
+  CHECK(fate_of(build(offer)) == kPassed);
+  offer.destination_port = 68;
+  offer.fragment_bits = 1;
+  CHECK(fate_of(build(offer)) == kPassed);
+  CHECK(fate_of(ipv6(44, fragment(17, 0, true) + kOffer6)) == "rogue_service");
+  CHECK(fate_of(ipv6(44, fragment(17, 1, false) + kOffer6)) == kPassed);
+  CHECK(fate_of(ipv6(44, fragment(17, 0, true))) == "rogue_service");
+  CHECK(fate_of(ipv6(17, {2, 35, 2})) == "rogue_service");
+  CHECK(fate_of(ipv4(17, {})) == "rogue_service");
+  CHECK(fate_of(ipv4(17, {0, 67, 0})) == "rogue_service");
+
+  // A checksum that is written over the port could make it the client's.
+  CHECK(fate_of(build(udp_from(1, 67, 53)), needs_checksum(34, 6)) == kPassed);
+  CHECK(fate_of(build(udp_from(1, 67, 53)), needs_checksum(34, 2)) == "rogue_service");
+  CHECK(fate_of(build(udp_from(1, 67, 53)), needs_checksum(34, 3)) == "rogue_service");
+  CHECK(fate_of(build(udp6(547, 53)), needs_checksum(54, 6)) == kPassed);
+  CHECK(fate_of(build(udp6(547, 53)), needs_checksum(54, 2)) == "rogue_service");
+  CHECK(fate_of(ipv6(0, Bytes{17, 0, 1, 4, 0, 0, 0, 0} + Bytes(16)), needs_checksum(62, 2)) == "rogue_service");
+}
+
+TEST_CASE("a guarded port is no router by ICMP, IGMP and MLD either") {
+  for (const uint8_t type : std::initializer_list<uint8_t>{5, 9}) {
+    CAPTURE(type);
+    CHECK(fate_of(ipv4(1, Bytes{type, 1} + Bytes(38))) == "rogue_service");
+    CHECK(fate_of(ipv4(1, Bytes{type, 1} + Bytes(38), 0x2000)) == "rogue_service");
+    CHECK(fate_of(ipv4(1, Bytes{type, 1} + Bytes(38), 1)) == kPassed);
+  }
+  for (const uint8_t type : std::initializer_list<uint8_t>{0, 3, 8, 10, 11, 13}) {
+    CAPTURE(type);
+    CHECK(fate_of(ipv4(1, Bytes{type, 4} + Bytes(38))) == kPassed);
+  }
+  CHECK(fate_of(ipv4(1, {})) == "rogue_service");
+  CHECK(fate_of(ipv4(1, Bytes{8, 0} + Bytes(38)), needs_checksum(34, 0)) == "rogue_service");
+
+  for (const uint8_t type : std::initializer_list<uint8_t>{0x11, 0x30}) {
+    CAPTURE(type);
+    CHECK(fate_of(ipv4(2, {type, 0, 0, 0})) == "rogue_service");
+  }
+  for (const uint8_t type : std::initializer_list<uint8_t>{0x12, 0x16, 0x17, 0x22}) {
+    CAPTURE(type);
+    CHECK(fate_of(ipv4(2, {type, 0, 0, 0})) == kPassed);
+  }
+
+  const Bytes alert = {58, 0, 5, 2, 0, 0, 1, 0};
+  for (const uint8_t type : std::initializer_list<uint8_t>{130, 151}) {
+    CAPTURE(type);
+    CHECK(fate_of(ipv6(58, Bytes{type} + Bytes(27), kOwnLink)) == "rogue_service");
+    CHECK(fate_of(ipv6(0, alert + Bytes{type} + Bytes(27), kOwnLink)) == "rogue_service");
+    CHECK(fate_of(ipv6(44, fragment(58, 0, true) + Bytes{type} + Bytes(23), kOwnLink)) == "rogue_service");
+  }
+  for (const uint8_t type : std::initializer_list<uint8_t>{1, 2, 131, 132, 143, 152}) {
+    CAPTURE(type);
+    CHECK(fate_of(ipv6(0, alert + Bytes{type} + Bytes(27), kOwnLink)) == kPassed);
+  }
+}
+
 TEST_CASE("IPv6 extension headers hide nothing") {
   const Bytes options = {58, 0, 1, 4, 0, 0, 0, 0};
   CHECK(fate_of(ipv6(0, options + kHonestEcho)) == kPassed);
@@ -233,6 +344,10 @@ TEST_CASE("IPv6 extension headers hide nothing") {
   CHECK(fate_of(ipv6(43, Bytes{58, 0, 0, 1, 0, 0, 0, 0} + kForgedNa)) == "spoofed_address");  // a route with a segment left
   CHECK(fate_of(ipv6(51, Bytes{58, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} + kForgedNa)) == "spoofed_address");
   CHECK(fate_of(ipv6(60, Bytes{0, 0, 1, 4, 0, 0, 0, 0} + options + kForgedNa)) == "spoofed_address");
+  for (const int kind : {0, 43, 60, 135, 139, 140}) {
+    CAPTURE(kind);
+    CHECK(fate_of(ipv6(static_cast<uint8_t>(kind), options + kRouterSays, kOwnLink)) == "rogue_service");
+  }
   // MLD has a hop-by-hop option, also from nowhere.
   CHECK(fate_of(ipv6(0, Bytes{58, 0, 5, 2, 0, 0, 1, 0, kMld, 0, 0, 0, 0, 0, 0, 0}, kNone)) == kPassed);
 
@@ -262,6 +377,8 @@ TEST_CASE("fragments hide nothing") {
 
   CHECK(fate_of(ipv6(44, fragment(58, 0, true) + kForgedNa)) == "spoofed_address");
   CHECK(fate_of(ipv6(44, fragment(58, 0, false) + kForgedNa)) == "spoofed_address");  // an atomic one
+  CHECK(fate_of(ipv6(44, fragment(58, 0, false) + kRouterSays, kOwnLink)) == "spoofed_address");
+  CHECK(fate_of(ipv6(44, fragment(58, 0, true) + kRouterSays, kOwnLink)) == "spoofed_address");
   CHECK(fate_of(ipv6(44, fragment(58, 0, false) + kHonestNa)) == "spoofed_address");  // RFC 6980: not even an honest one
   CHECK(fate_of(ipv6(44, fragment(58, 0, true))) == "spoofed_address");               // the type comes later
   CHECK(fate_of(ipv6(44, fragment(60, 0, true) + Bytes{58, 0, 1, 4, 0, 0, 0, 0} + kHonestEcho)) == "spoofed_address");
@@ -284,6 +401,7 @@ TEST_CASE("tags hide nothing") {
     CHECK(fate_of(build(Arp{.tags = tags, .sender = kMacB, .sender_ip = kOwn4})) == "spoofed_mac");
     CHECK(fate_of(build(Icmpv6{.tags = tags, .source = kOwn6, .type = kNa, .body = about(kOwn6)})) == kPassed);
     CHECK(fate_of(build(Icmpv6{.tags = tags, .source = kOwn6, .type = kNa, .body = about(kOther6)})) == "spoofed_address");
+    CHECK(fate_of(build(Icmpv6{.tags = tags, .source = kOwnLink, .type = kRa, .body = Bytes(12)})) == "rogue_service");
   }
   CHECK(fate_of(build(Arp{.tags = std::vector<uint32_t>(5, tag), .sender_ip = kOwn4})) == "spoofed_address");
   CHECK(fate_of(header(kMacB, kMacA, {}, 0x8100)) == "spoofed_address");
@@ -346,9 +464,12 @@ TEST_CASE("what a guard refuses is counted, goes nowhere, and teaches nothing") 
   rig.from_guest(rig.a, build(Arp{.sender_ip = kOther4}));
   rig.from_guest(rig.a, build(test::Frame{.source_host = 9, .payload = Bytes(10)}));
   CHECK(rig.dropped(Drop::spoofed_address) == 2);
-  CHECK(rig.worker.counters().received.get() == 3);
-  CHECK(rig.a.port->counters.rx_frames.get() == 3);
-  CHECK(rig.a.port->counters.rx_dropped.get() == 3);
+  rig.from_guest(rig.a, build(Icmpv6{.source = kOwnLink, .type = kRa, .body = Bytes(12)}));
+  rig.from_guest(rig.a, build(udp_from(1, 67, 68)));
+  CHECK(rig.dropped(Drop::rogue_service) == 2);
+  CHECK(rig.worker.counters().received.get() == 5);
+  CHECK(rig.a.port->counters.rx_frames.get() == 5);
+  CHECK(rig.a.port->counters.rx_dropped.get() == 5);
   CHECK(rig.b.tap->written.empty());
   CHECK(rig.sender->sent.empty());
   CHECK_FALSE(rig.fdb.find(rig.blue, kMacC));
@@ -361,8 +482,10 @@ TEST_CASE("ports without a guard, and peers, send what they like") {
   rig.from_guest(rig.b, build(Arp{.from = kMacB, .sender = kMacC, .sender_ip = kOther4}));
   const Bytes anybody = build(test::Frame{.source_host = 77, .payload = Bytes(10)});
   rig.from_underlay("192.0.2.2", vxlan(42, with_macs(anybody, kBroadcast, kMacC)));
-  CHECK(rig.worker.counters().flooded.get() == 2);
-  CHECK(rig.a.tap->written.size() == 2);
+  rig.from_guest(rig.b, with_macs(build(Icmpv6{.source = kOtherLink, .type = kRa, .body = Bytes(12)}), kBroadcast, kMacB));
+  rig.from_underlay("192.0.2.2", vxlan(42, with_macs(build(udp_from(2, 67, 68)), kBroadcast, kMacC)));
+  CHECK(rig.worker.counters().flooded.get() == 4);
+  CHECK(rig.a.tap->written.size() == 4);
 }
 
 TEST_CASE("a forged frame in the wake of an honest one is refused: the last decision is no way past the guard") {
@@ -402,6 +525,24 @@ TEST_CASE("a super-frame is judged once and counts its segments") {
   }
 }
 
+TEST_CASE("a super-frame of answers of DHCP is refused whole") {
+  Guarded rig;
+  rig.learn_b();
+  test::Frame offer = udp_from(1, 67, 68);
+  offer.payload = Bytes(3000, 1);
+  offer.unfinished = true;
+  const VnetHeader gso{.flags = kVnetNeedsChecksum,
+                       .gso_type = kGsoUdpL4,
+                       .header_length = 0,
+                       .gso_size = 1000,
+                       .checksum_start = static_cast<uint16_t>(offer.l4()),
+                       .checksum_offset = 6};
+  rig.from_guest(rig.a, build(offer), gso);
+  CHECK(rig.b.tap->written.empty());
+  CHECK(rig.dropped(Drop::rogue_service) == 3);
+  CHECK(rig.balanced());
+}
+
 TEST_CASE("a tagged frame on a network that drops them is dropped for its tag") {
   Guarded rig;
   rig.from_guest(rig.a, build(test::Frame{.vlan_tags = {0x81000005}, .source_host = 2, .payload = Bytes(10)}));
@@ -416,11 +557,12 @@ TEST_CASE("whatever a random frame is, finishing its checksum does not turn it i
   for (int i = 0; i < 200'000; ++i) {
     // Mostly honest frames with a few bytes changed, so that many pass.
     Bytes frame;
-    switch (random() % 5) {
+    switch (random() % 6) {
       case 0: frame = build(test::Frame{.v6 = (random() & 1) != 0, .udp = (random() & 1) != 0, .payload = Bytes(30)}); break;
       case 1: frame = build(Arp{.sender_ip = kOwn4}); break;
       case 2: frame = build(Icmpv6{.source = kOwn6, .type = kNa, .body = about(kOwn6, link_layer(2, kMacA))}); break;
       case 3: frame = ipv6(60, Bytes{58, 0, 1, 4, 0, 0, 0, 0} + kHonestEcho); break;
+      case 4: frame = build(udp_from(1, 67, 69)); break;
       default: frame = header(kMacB, kMacA, {0x81000005}, 0x88b5) + Bytes(46);
     }
     for (uint32_t changes = random() % 4; changes > 0; --changes) {

@@ -20,8 +20,6 @@ constexpr int kMaxExtensionHeaders = 8;
 constexpr uint8_t kFragment = 44;
 constexpr uint8_t kAuthentication = 51;
 
-constexpr uint8_t kRouterAdvertisement = 134;
-constexpr uint8_t kRedirect = 137;
 constexpr uint8_t kSourceLinkLayer = 1;
 constexpr uint8_t kTargetLinkLayer = 2;
 constexpr uint32_t kTargetAt = 8;
@@ -54,7 +52,7 @@ uint32_t fixed_bytes(uint8_t type) {
     case kNeighbourSolicitation:
     case kNeighbourAdvertisement:
       return kTargetAt + kAddressBytes;
-    case kRedirect:
+    case kNdRedirect:
       return kTargetAt + 2 * kAddressBytes;
     default:
       return 0;
@@ -125,7 +123,7 @@ Neighbour read_icmpv6(const Packet& packet) {
   if (message[0] == kNeighbourAdvertisement) {
     said.claimed_address = said.target;
     said.claimed_mac = said.mac != nullptr ? said.mac : packet.data + kMacBytes;
-  } else if (message[0] != kRedirect && said.mac != nullptr && !is_zero(source, kAddressBytes)) {
+  } else if (message[0] != kNdRedirect && said.mac != nullptr && !is_zero(source, kAddressBytes)) {
     said.claimed_address = source;
     said.claimed_mac = said.mac;
   }

@@ -11,12 +11,15 @@ inline constexpr uint16_t kEtherArp = 0x0806;
 inline constexpr uint8_t kProtocolIcmpv6 = 58;
 
 inline constexpr uint16_t kArpRequest = 1;
+inline constexpr uint8_t kMldQuery = 130;     // RFC 2710, RFC 9777
 inline constexpr uint8_t kMldReport = 131;    // RFC 2710
 inline constexpr uint8_t kMldDone = 132;      // RFC 2710
 inline constexpr uint8_t kMldReportV2 = 143;  // RFC 9777
 inline constexpr uint8_t kRouterSolicitation = 133;
+inline constexpr uint8_t kRouterAdvertisement = 134;
 inline constexpr uint8_t kNeighbourSolicitation = 135;
 inline constexpr uint8_t kNeighbourAdvertisement = 136;
+inline constexpr uint8_t kNdRedirect = 137;
 
 // Where the headers of an IPv6 packet end and its contents begin. Unlike Packet.l4_offset it looks behind every header that any
 // receiver may skip, into first fragments too.

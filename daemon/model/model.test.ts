@@ -11,7 +11,7 @@ import {
 } from './address.js';
 import { helloVni, peerIdOf, vniOfName } from './identity.js';
 import { isUnicastMac, mintMac, parseMac } from './mac.js';
-import { fittingMtu, overhead } from './mtu.js';
+import { fittingMtu, mtuThrough, overhead } from './mtu.js';
 import { ifnameProblem, isHostName, networkNameProblem } from './names.js';
 
 describe('names', () => {
@@ -154,5 +154,11 @@ describe('MTU', () => {
     expect(fittingMtu([path('10.0.0.1', null)], ['10.0.0.9'])).toBe(1450);
     expect(fittingMtu([], ['fd00::1'])).toBe(1430);
     expect(fittingMtu([path('10.0.0.1', 65535)], [])).toBe(9000);
+  });
+
+  it('is what is left of one path, and unknown without a route', () => {
+    const through = (address: string, pathMtu: number | null) => mtuThrough({ address, pathMtu });
+    expect([through('10.0.0.1', 1500), through('fd00::1', 1500)]).toEqual([1450, 1430]);
+    expect([through('10.0.0.1', 40), through('10.0.0.1', null)]).toEqual([0, null]);
   });
 });

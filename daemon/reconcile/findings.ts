@@ -41,7 +41,7 @@ const kinds = {
   MTU_DOES_NOT_FIT: {
     severity: 'warning',
     remedy:
-      'Declare mtu: auto or a smaller one, or raise the MTU of the underlay; larger packets to these peers are lost.',
+      'Declare mtu: auto or a smaller one, or raise the MTU of the underlay. Until then guests are told by ICMP what fits, and larger IPv4 packets without DF are fragmented.',
   },
   MTU_NO_IPV6: { severity: 'warning', remedy: 'IPv6 needs 1280 bytes: raise the MTU of the underlay.' },
   HOST_UNREADABLE: {

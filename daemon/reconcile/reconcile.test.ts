@@ -232,6 +232,18 @@ describe('ports', () => {
     expect([...native.engine.networks.values()].map(({ mtu }) => mtu)).toEqual([1350]);
   });
 
+  it('are held to what fits to each peer, at once when a datagram was too large', async () => {
+    await world.peers.add({ address: '10.99.0.2' }, owner);
+    await world.peers.add({ address: 'fd99::3' }, owner);
+    await world.reconciler.settle();
+    const fits = () => [...native.engine.peers.values()].map(({ mtu }) => mtu);
+    expect(fits()).toEqual([1450, 1430]);
+    native.pathMtus.set('10.99.0.2', 1400);
+    const [peer = 0] = native.engine.peers.keys();
+    native.engine.raise({ type: 'peer-too-big', peer });
+    await vi.waitFor(() => expect(fits()).toEqual([1350, 1430]));
+  });
+
   it('that were tried in vain leave a finding, and the others work', async () => {
     const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
     await world.ports.add({ network: 'blue', ifname: 'w0' }, null, owner);

@@ -3,8 +3,8 @@
 //
 // A switch has no address of its own, so the error comes from where the packet was sent to, as that of a Linux vxlan device on a
 // bridge does (net/ipv4/ip_tunnel_core.c, skb_tunnel_check_pmtu), and the rules are those of the kernel:
-//   * IPv4: an MTU of 576 or more, and DF set on a packet that is no fragment. Without DF a router would fragment, and nobody expects an
-//     error. IPv6: an MTU of 1280 or more, and no later fragment.
+//   * IPv4: an MTU of 576 or more, and DF set on a packet that is no fragment. What has no DF is fragmented (fragment.h). IPv6: an MTU
+//     of 1280 or more, and no later fragment.
 //   * Never about an ICMP error, nor about a redirect (RFC 1122, 3.2.2; RFC 4443, 2.4 (e)).
 //   * Never where an address cannot be that of one host: unspecified, loopback, multicast, broadcast. The kernel looks at the
 //     source alone here in some cases; but the destination becomes the source of the error, and receivers drop what comes from

@@ -195,6 +195,32 @@ const table = {
     sentence: 'there is no pool "{pool}"',
     remedy: '"weft pool ls" lists the pools.',
   },
+  WEFT_POOL_AMBIGUOUS: {
+    http: 409,
+    exit: 5,
+    sentence: 'several pools have the subnet {pool}: {matches}',
+    remedy: 'Use the ID of one of them.',
+  },
+  WEFT_POOL_OF_ENGINE: {
+    http: 409,
+    exit: 5,
+    sentence: 'pool "{pool}" is used by {count} network(s) of Docker (on {networks})',
+    remedy: 'Remove them by "docker network rm", which ends the pool too.',
+  },
+  WEFT_POOL_HAS_PORTS: {
+    http: 409,
+    exit: 5,
+    sentence: 'pool "{pool}" has addresses of {count} port(s), such as {port}',
+    remedy: 'Remove their containers first; "weft pool inspect {pool}" shows who has which address.',
+  },
+  WEFT_POOL_HAS_ADDRESSES: {
+    http: 409,
+    exit: 5,
+    sentence:
+      'pool "{pool}" has {count} address(es) that no port has; containers on a network of another driver may',
+    remedy:
+      'Remove that network of Docker, or use --force when there is none: addresses that containers still have are given again.',
+  },
   WEFT_IPAM_NO_DEFAULT_POOL: {
     http: 409,
     exit: 5,

@@ -4,8 +4,8 @@ import { Mutex } from '../intent/mutex.js';
 import { parseAddress } from '../model/address.js';
 import type { LeaseRecord, PoolRecord } from '../model/objects.js';
 import type { Store } from '../state/store.js';
-import type { Books } from './books.js';
-import { carryOut, dueChanges } from './collection.js';
+import { type Books, batch } from './books.js';
+import { change, dueChanges, type LeaseChange } from './collection.js';
 import { LeaseBook } from './lease_book.js';
 import { LeaseIndex } from './lease_index.js';
 import { PoolBook } from './pool_book.js';
@@ -51,9 +51,6 @@ export interface AddressRequest {
   name: string | null;
 }
 
-/** As many changes as one transaction makes while requests wait. */
-const batch = 1000;
-
 /** Longer names of containers are not remembered; Docker's are much shorter. */
 const maxName = 255;
 
@@ -78,7 +75,7 @@ export class Ipam {
     parts.store.watch(({ kind, key }) => {
       // At once, so that a request that follows finds the subnet free. What fails now is done when leases are collected.
       if (kind === 'engine-network' && parts.store.get(kind, key) === undefined)
-        this.mutex.run(() => this.poolBook.endUnused()).catch(() => undefined);
+        this.endUnused().catch(() => undefined);
     });
   }
 
@@ -91,8 +88,15 @@ export class Ipam {
   }
 
   /** It is no error when there is none. */
-  releasePool(id: string): Promise<void> {
-    return this.mutex.run(() => this.poolBook.release(id));
+  async releasePool(id: string): Promise<void> {
+    await this.carryOut(await this.mutex.run(() => this.poolBook.release(id)));
+  }
+
+  /**
+   * For pools that a crash left; see {@link PoolBook.remove}, which says what is refused.
+   */
+  async removePool(reference: string, force: boolean): Promise<void> {
+    await this.carryOut(await this.mutex.run(() => this.poolBook.remove(reference, force)));
   }
 
   /**
@@ -118,10 +122,8 @@ export class Ipam {
 
   /** Forgets what nobody claimed, and what was released long ago. Called every minute. */
   async collect(): Promise<void> {
-    const changes = await this.mutex.run(async () => dueChanges(this.books));
-    for (let at = 0; at < changes.length; at += batch)
-      await this.mutex.run(() => carryOut(this.books, changes.slice(at, at + batch)));
-    await this.mutex.run(() => this.poolBook.endUnused());
+    await this.carryOut(await this.mutex.run(async () => dueChanges(this.books)));
+    await this.endUnused();
   }
 
   /** `address` in canonical form, without prefix. */
@@ -133,5 +135,17 @@ export class Ipam {
   /** In the order of their IDs, with at most a thousand leases each. */
   pools(): Pool[] {
     return this.books.store.list('pool').map((pool) => poolView(this.books, pool, shownLeases));
+  }
+
+  private async endUnused(): Promise<void> {
+    await this.carryOut(await this.mutex.run(() => this.poolBook.endUnused()));
+  }
+
+  /** Changes only what is still as it was, since requests are served in between. */
+  private async carryOut(changes: readonly LeaseChange[]): Promise<void> {
+    for (let at = 0; at < changes.length; at += batch)
+      await this.mutex.run(() =>
+        this.books.store.transaction((tx) => change(tx, changes.slice(at, at + batch))),
+      );
   }
 }

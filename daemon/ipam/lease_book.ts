@@ -2,7 +2,16 @@
 import { WeftError } from '../errors.js';
 import { familyOf, parseAddress } from '../model/address.js';
 import { type LeaseRecord, leaseKey, type PoolRecord } from '../model/objects.js';
-import { type Books, isBeingMade, maxLeases, releasedLease, sameLease, shareFor } from './books.js';
+import {
+  type Books,
+  isBeingMade,
+  isShared,
+  maxLeases,
+  releasedLease,
+  sameLease,
+  shareFor,
+  usersOf,
+} from './books.js';
 import type { AddressRequest } from './ipam.js';
 import { type AddressRange, addressOf, formatRange, holds, numberOf, rangeOf, usableOf } from './range.js';
 import type { ScopeIndex } from './scope_index.js';
@@ -61,12 +70,19 @@ export class LeaseBook {
 
   /**
    * Nobody claimed the address, and the engine has not heard that it has it: an earlier process gave it, or it was given to the same
-   * container. Where no network of ours claims addresses, nothing but the first minute of the pool tells that.
+   * container. Where networks of another driver may have it, nothing but the first minute after RequestPool tells that.
    */
   private isRepeated(pool: PoolRecord, lease: LeaseRecord, name: string | null): boolean {
     if (lease.kind !== 'endpoint' || lease.port !== null) return false;
-    if (pool.bound && name !== null && lease.name === name) return true;
-    return this.books.index.isInherited(lease) && (pool.bound || isBeingMade(this.books, pool));
+    const ours = this.isOurs(pool);
+    if (ours && name !== null && lease.name === name) return true;
+    if (!this.books.index.isInherited(lease)) return false;
+    return ours || (isBeingMade(this.books, pool) && lease.since >= pool.requestedAt);
+  }
+
+  /** Only networks of ours have addresses of the pool, so that somebody claims each. */
+  private isOurs(pool: PoolRecord): boolean {
+    return !isShared(pool, usersOf(this.books, pool.id).length);
   }
 
   /** The lowest usable address of the subnet, whatever the share, so that hosts choose the same; the next when a container has it. */
@@ -113,7 +129,7 @@ export class LeaseBook {
   }
 
   private isNamesake(pool: PoolRecord, lease: LeaseRecord): boolean {
-    return pool.bound && lease.kind === 'endpoint' && lease.port === null;
+    return lease.kind === 'endpoint' && lease.port === null && this.isOurs(pool);
   }
 
   private async keep(pool: PoolRecord, number: bigint, { gateway, name }: AddressRequest): Promise<string> {

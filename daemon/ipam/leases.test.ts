@@ -367,26 +367,96 @@ describe('collect', () => {
     host.now += 24 * 60 * minute;
     await host.ipam.collect();
     expect(host.active()).toEqual(['10.32.0.1', '10.32.0.2']);
+    await host.ipam.releasePool(bound.id);
     await host.disk.delete('engine-network', 'n'.repeat(64));
     await host.ipam.collect();
     expect(host.disk.list('pool').map(({ id }) => id)).toEqual([pool.id]);
     expect(host.active()).toEqual(['10.32.0.1', '10.32.0.2']);
   });
 
+  describe('of a pool that a network of ours has and one of another driver', () => {
+    let bridge: string;
+    beforeEach(async () => {
+      await host.gateway(pool);
+      bridge = await host.any(pool, 'web');
+      host.now += 1;
+      await host.pool('10.32.0.0/16');
+      await host.bind(pool, 'n1');
+    });
+
+    it('leaves what no port has to the other', async () => {
+      host.now += 24 * 60 * minute;
+      await host.ipam.collect();
+      expect(host.active()).toEqual(['10.32.0.1', '10.32.0.2']);
+      expect(await host.any(pool)).toBe('10.32.0.3/16');
+    });
+
+    it('gives no address again that the other has, to whatever name and after a restart', async () => {
+      expect(await host.any(pool, 'web')).not.toBe(bridge);
+      host.restart();
+      expect(await codeOf(host.asked(pool, bare(bridge), 'web'))).toBe('WEFT_IPAM_ADDRESS_TAKEN');
+    });
+
+    it('does not end the pool with our network', async () => {
+      await host.ipam.releasePool(pool.id);
+      await host.disk.delete('engine-network', 'n1');
+      host.now += 24 * 60 * minute;
+      await host.ipam.collect();
+      expect(host.active()).toEqual(['10.32.0.1', '10.32.0.2']);
+      expect(await host.any(pool)).toBe('10.32.0.3/16');
+    });
+
+    it('takes back what a port of ours had', async () => {
+      await host.claim(pool.scope, await host.any(pool), 'p-1');
+      await host.disk.delete('port', 'p-1');
+      host.now += 5 * minute;
+      await host.ipam.collect();
+      expect(host.active()).toEqual(['10.32.0.1', '10.32.0.2']);
+    });
+
+    it('takes back what nobody claims when the other is removed', async () => {
+      await host.ipam.releasePool(pool.id);
+      host.now += 5 * minute;
+      await host.ipam.collect();
+      expect(host.active()).toEqual(['10.32.0.1']);
+    });
+  });
+
   it('ends pools that networks of ours had, when none has them any more', async () => {
     await host.gateway(pool);
     await host.bind(pool, 'n1');
-    host.now += 11 * minute;
-    await host.ipam.collect();
-    await host.pool('10.32.0.0/16');
-    await host.disk.delete('engine-network', 'n1');
-    host.now += 10 * minute - 1;
+    await host.ipam.releasePool(pool.id);
     await host.ipam.collect();
     expect(host.disk.list('pool')).toHaveLength(1);
-    host.now += 1;
+    await host.disk.delete('engine-network', 'n1');
     await host.ipam.collect();
     expect(host.disk.list('pool')).toEqual([]);
     expect(host.leases()).toEqual([]);
+  });
+
+  it('ends pools of which nobody wanted an address for a day', async () => {
+    const idle = await host.pool('10.33.0.0/16');
+    await host.gateway(idle);
+    const left = await host.pool('10.34.0.0/16');
+    await host.bind(left, 'n1');
+    await host.disk.delete('engine-network', 'n1');
+    await host.bind(await host.pool('10.35.0.0/16'), 'n2');
+    host.now += 24 * 60 * minute - 1;
+    await host.ipam.collect();
+    expect(host.disk.list('pool')).toHaveLength(4);
+    host.now += 1;
+    await host.ipam.collect();
+    expect(host.disk.list('pool').map(({ subnet }) => subnet)).toEqual(['10.33.0.0/16', '10.35.0.0/16']);
+  });
+
+  it('counts no request that came to nothing because this process began', async () => {
+    host.now++;
+    host.restart();
+    await host.bind(await host.pool('10.32.0.0/16'), 'n1');
+    await host.any(pool);
+    host.now += 5 * minute;
+    await host.ipam.collect();
+    expect(host.active()).toEqual([]);
   });
 
   it('keeps 4096 names a network, and those that were released last', { timeout: 60_000 }, async () => {

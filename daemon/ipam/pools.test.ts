@@ -168,7 +168,7 @@ describe('requestPool', () => {
           range: null,
           references: 1,
           bound: true,
-          requestedAt: 0,
+          requestedAt: host.now,
         });
       }
     });

@@ -1,16 +1,17 @@
 // Frames that are larger than fits to a peer: cut where their sender allows it; otherwise dropped here, and their sender told.
 //
-// What fits is the smaller of two: what the path carries, less what encapsulation adds (PeerOptions.mtu, which counts an untagged frame, so
-// a tag costs its 4 bytes), and the network's MTU, beyond which the far side refuses what arrives. The control plane keeps
-// both up to date: it reads the path MTU again in every round, and at once when a send failed with EMSGSIZE (outbox.cc). The
-// frames of that send are lost without an answer; what the guest sends again is answered from here.
+// What fits is the smaller of two: what the path carries, less what encapsulation adds (PeerOptions.mtu, which counts an
+// untagged frame, so a tag costs its 4 bytes), and the network's MTU, beyond which the far side refuses what arrives. The
+// control plane keeps both up to date: it reads the path MTU again in every round, and at once when a send failed with EMSGSIZE
+// (outbox.cc). The frames of that send are lost without an answer; what the guest sends again is answered from here.
 //
 // IPv4 without DF is fragmented, and a TCP super-frame without DF cut smaller: queued to the peer are then the pieces. Anything
-// else has the verdict that it would have had, and is queued to the peer and dropped there as too_big, a super-frame with all of its
-// segments. The answer is another frame: queued to the port that the frame came from, and received from nobody. It is written
-// over the frame, which nothing refers to any more.
+// else has the verdict that it would have had, and is queued to the peer and dropped there as too_big, a super-frame with all
+// of its segments. The answer is another frame: queued to the port that the frame came from, and received from nobody. It is
+// written over the frame, which nothing refers to any more.
 //
-// Frames that are replicated are dropped without an answer: the peer that they do not fit to may not be the one that they are for.
+// Frames that are replicated are dropped without an answer: the peer that they do not fit to may not be the one that they are
+// for.
 #include <algorithm>
 
 #include "engine/worker.h"
@@ -22,7 +23,8 @@
 namespace weft {
 namespace {
 
-// A guest keeps what it is told for minutes, for all flows to one address; so this is how many addresses it can be told about at once.
+// A guest keeps what it is told for minutes, for all flows to one address; so this is how many addresses it can be told about
+// at once.
 constexpr uint32_t kAnswersASecond = 100;
 
 constexpr uint16_t kDontFragment = 0x4000;

@@ -1,5 +1,5 @@
-// become_packet_too_big() on any frame with any virtio header: it stays inside the frame, keeps its rules as a simpler reader sees
-// them, and what it writes parses and holds its checksums.
+// become_packet_too_big() on any frame with any virtio header: it stays inside the frame, keeps its rules as a simpler reader
+// sees them, and what it writes parses and holds its checksums.
 //
 // Input: MTU (2 bytes), virtio header (10 bytes), frame.
 #include <cstdlib>

@@ -1,6 +1,6 @@
-// Cuts an IPv4 packet that is too large for its path, and that may be fragmented, as a router would (RFC 791, 3.2). Its sender left DF
-// clear, so it is told nothing and would send the same again for ever. A Linux vxlan device fragments the outer packet then;
-// RFC 7348, 4.3 forbids that.
+// Cuts an IPv4 packet that is too large for its path, and that may be fragmented, as a router would (RFC 791, 3.2). Its sender
+// left DF clear, so it is told nothing and would send the same again for ever. A Linux vxlan device fragments the outer packet
+// then; RFC 7348, 4.3 forbids that.
 #pragma once
 
 #include <cstddef>
@@ -11,13 +11,14 @@
 
 namespace weft {
 
-// How the packet, which parse() found to be ok and which is no super-frame, is cut into fragments of at most `mtu` bytes of IP: plan.count
-// headers of plan.header_length bytes, payload behind each. False when it may not be, or cannot: not IPv4, DF, an `mtu` that no host
-// need take, more than kMaxSegments, offsets beyond what a header holds, or IP options, of which each has its own rule.
+// How the packet, which parse() found to be ok and which is no super-frame, is cut into fragments of at most `mtu` bytes of IP:
+// plan.count headers of plan.header_length bytes, payload behind each. False when it may not be, or cannot: not IPv4, DF, an
+// `mtu` that no host need take, more than kMaxSegments, offsets beyond what a header holds, or IP options, of which each has
+// its own rule.
 bool plan_fragments(const Packet& packet, uint32_t mtu, SegmentPlan& plan);
 
-// Writes the headers, from Ethernet to IPv4, as write_segment_headers() does. Payload i begins at packet.data + plan.header_length +
-// i * plan.segment_payload.
+// Writes the headers, from Ethernet to IPv4, as write_segment_headers() does. Payload i begins at packet.data +
+// plan.header_length + i * plan.segment_payload.
 void write_fragment_headers(const Packet& packet, const SegmentPlan& plan, uint8_t* blocks, size_t stride);
 
 }  // namespace weft

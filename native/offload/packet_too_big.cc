@@ -37,8 +37,8 @@ bool is_one_host_ipv4(const uint8_t* address) {
 
 bool is_one_host_ipv6(const uint8_t* address) {
   if (address[0] == 0xff) return false;
-  const bool unspecified_or_loopback = std::all_of(address, address + 15, [](uint8_t byte) { return byte == 0; }) && address[15] <= 1;
-  return !unspecified_or_loopback;
+  const bool zeros = std::all_of(address, address + 15, [](uint8_t byte) { return byte == 0; });
+  return !zeros || address[15] > 1;  // neither unspecified nor loopback
 }
 
 bool is_icmp_error(uint8_t type) {

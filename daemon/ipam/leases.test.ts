@@ -484,6 +484,47 @@ describe('collect', () => {
   });
 });
 
+describe('the names of containers', { timeout: 60_000 }, () => {
+  const remember = (scope: string, subnet: string, count: number, since: number) =>
+    host.disk.transaction((tx) => {
+      for (let index = 1; index <= count; index++) {
+        const address = addressOf(numberOf(subnet) + BigInt(index), 4);
+        const lease = { scope, address, port: null, since: since + index } as const;
+        tx.put('lease', leaseKey(lease), {
+          ...lease,
+          kind: 'endpoint',
+          name: `c${index}`,
+          state: 'released',
+        });
+      }
+    });
+
+  it('are forgotten a day after their release when no pool is left', async () => {
+    await remember('gone', '10.50.0.0', 2, host.now - 2);
+    await remember(pool.scope, '10.32.0.0', 2, host.now - 2);
+    host.now += 24 * 60 * minute - 1;
+    await host.ipam.collect();
+    expect(host.leases()).toHaveLength(3);
+    host.now += 1;
+    await host.ipam.collect();
+    expect(host.leases().map(({ scope }) => scope)).toEqual([pool.scope, pool.scope]);
+    expect(host.ipam.lease('gone', '10.50.0.2')).toBeUndefined();
+  });
+
+  it('are 16384 on all networks together, those that were released last', async () => {
+    for (const index of [0, 1, 2, 3, 4]) {
+      await host.pool(`10.${50 + index}.0.0/16`);
+      await remember(`10.${50 + index}.0.0/16`, `10.${50 + index}.0.0`, 4000, host.now + 4000 * (5 - index));
+    }
+    host.now += 4000 * 6 + 10 * minute;
+    await host.ipam.collect();
+    expect(host.leases()).toHaveLength(16_384);
+    // The last network was left first.
+    expect(host.ipam.lease('10.54.0.0/16', '10.54.14.32')).toBeUndefined();
+    expect(host.ipam.lease('10.54.0.0/16', '10.54.14.33')).toMatchObject({ name: 'c3617' });
+  });
+});
+
 describe('the limit of leases', { timeout: 60_000 }, () => {
   const fill = async (state: 'active' | 'released') =>
     host.disk.transaction((tx) => {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { PoolRecord } from '../model/objects.js';
+import { leaseKey, type PoolRecord, type PortRecord } from '../model/objects.js';
+import { addressOf, numberOf } from './range.js';
 import { codeOf, errorOf, Host, minute } from './testing/host.js';
 
 let host: Host;
@@ -238,9 +239,104 @@ describe('releasePool', () => {
     expect(host.disk.get('pool', pool.id)).toBeUndefined();
   });
 
+  it('serves others while it takes back many addresses', { timeout: 60_000 }, async () => {
+    const pool = await host.pool('10.32.0.0/16');
+    await host.disk.transaction((tx) => {
+      for (let index = 0; index < 5000; index++) {
+        const address = addressOf(numberOf('10.32.1.0') + BigInt(index), 4);
+        const lease = { scope: pool.scope, address, kind: 'endpoint', name: null, port: null } as const;
+        tx.put('lease', leaseKey(lease), { ...lease, state: 'active', since: host.now });
+      }
+    });
+    await host.gateway(pool);
+    const other = await host.pool('10.33.0.0/16');
+    const released = host.ipam.releasePool(pool.id);
+    await host.any(other);
+    expect(host.active().length).toBeGreaterThan(1);
+    expect(host.active()).not.toContain('10.32.0.1');
+    await released;
+    expect(host.active()).toEqual(['10.33.0.1']);
+  });
+
   it('does not mind an unknown pool', async () => {
     await host.ipam.releasePool('weft:1:10.32.0.0/16');
     await host.ipam.releasePool('');
+  });
+});
+
+describe('removePool', () => {
+  let pool: PoolRecord;
+  beforeEach(async () => {
+    pool = await host.pool('10.32.0.0/16');
+    await host.gateway(pool);
+  });
+
+  it('ends a pool that a crash left, however often it was requested', async () => {
+    await host.pool('10.32.0.0/16');
+    await host.ipam.removePool(pool.id, false);
+    expect(host.disk.list('pool')).toEqual([]);
+    expect(host.leases()).toEqual([]);
+  });
+
+  it('finds it by its subnet in any spelling, while one pool has it', async () => {
+    const six = await host.pool('fd42::/64');
+    await host.ipam.removePool('FD42:0::/64', false);
+    expect(host.disk.get('pool', six.id)).toBeUndefined();
+    const part = await host.pool('10.32.0.0/16', { range: '10.32.4.0/22' });
+    const error = await errorOf(host.ipam.removePool('10.32.0.0/16', true));
+    expect(error.code).toBe('WEFT_POOL_AMBIGUOUS');
+    expect(error.message).toContain(`${pool.id} and ${part.id}`);
+    await host.ipam.removePool(part.id, false);
+    await host.ipam.removePool('10.32.0.0/16', false);
+    expect(host.disk.list('pool')).toEqual([]);
+  });
+
+  it.each(['10.99.0.0/16', 'weft:1:10.99.0.0/16', 'nonsense', ''])(
+    'knows no pool "%s"',
+    async (reference) => {
+      expect(await codeOf(host.ipam.removePool(reference, true))).toBe('WEFT_POOL_NOT_FOUND');
+    },
+  );
+
+  it('is refused while a network of ours has it, whatever is forced', async () => {
+    await host.bind(pool, 'n1');
+    const error = await errorOf(host.ipam.removePool(pool.id, true));
+    expect(error).toMatchObject({ code: 'WEFT_POOL_OF_ENGINE', exit: 5 });
+    expect(error.message).toContain('10.32.0.0/16');
+    await host.disk.delete('engine-network', 'n1');
+    await host.ipam.removePool(pool.id, false);
+  });
+
+  it('is refused while a port has an address of it, whatever is forced', async () => {
+    await host.claim(pool.scope, await host.any(pool), 'p-1');
+    const error = await errorOf(host.ipam.removePool(pool.id, true));
+    expect(error).toMatchObject({ code: 'WEFT_POOL_HAS_PORTS', exit: 5 });
+    expect(error.message).toContain('p-1');
+    await host.disk.delete('port', 'p-1');
+    await host.ipam.removePool(pool.id, false);
+    expect(host.active()).toEqual([]);
+  });
+
+  it('does not mind the ports of a network that has another pool of the subnet', async () => {
+    const part = await host.pool('10.32.0.0/16', { range: '10.32.4.0/22' });
+    await host.bind(part, 'n1');
+    await host.claim(part.scope, await host.any(part), 'p-1');
+    const port = host.disk.get('port', 'p-1') as PortRecord;
+    const endpoint = { engineNetwork: 'n1', sandbox: null, bootId: '', since: 0 };
+    await host.disk.put('port', 'p-1', { ...port, endpoint });
+    await host.ipam.removePool(pool.id, false);
+    expect(host.disk.list('pool').map(({ id }) => id)).toEqual([part.id]);
+    expect(host.active()).toEqual(['10.32.0.1', '10.32.4.0']);
+  });
+
+  it('wants force when containers of another driver may have addresses', async () => {
+    await host.any(pool);
+    const error = await errorOf(host.ipam.removePool(pool.id, false));
+    expect(error).toMatchObject({ code: 'WEFT_POOL_HAS_ADDRESSES', exit: 5 });
+    expect(error.remedy).toContain('--force');
+    expect(host.active()).toHaveLength(2);
+    await host.ipam.removePool(pool.id, true);
+    expect(host.leases()).toMatchObject([{ address: '10.32.0.2', state: 'released' }]);
   });
 });
 

@@ -168,11 +168,13 @@ export class FakeNative implements Native {
   }
 
   linkSet(netns: NetnsPath, ifname: string, change: Parameters<Native['linkSet']>[2]): void {
+    this.failIfAsked('linkSet');
     const link = this.find(netns).links.find((one) => one.ifname === ifname);
     if (link === undefined) throw refuse('ENODEV', 'RTM_SETLINK');
     if (change.mtu !== undefined) link.mtu = change.mtu;
     if (change.up !== undefined) link.up = change.up;
     if (change.mac !== undefined) link.mac = change.mac;
+    if (change.alias !== undefined) link.alias = change.alias === '' ? null : change.alias;
     if (change.noqueue === true) link.qdisc = 'noqueue';
   }
 

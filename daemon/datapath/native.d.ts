@@ -70,10 +70,10 @@ export interface PortOptions {
   /** Frames never go from a split-horizon group to itself; 0 is no group. Peers are all in group 1. */
   group: number;
   /**
-   * The only sources that frames from this port may have; others are dropped as `spoofed_mac` or `spoofed_address`. null: any. The
-   * addresses are numeric, without prefix. Always allowed besides: the IPv6 link-local address made from the MAC (RFC 4291,
-   * appendix A), and what a host sends before it has an address (0.0.0.0 in ARP probes and DHCP; :: in DAD of the addresses allowed,
-   * in router solicitations and in MLD). EINVAL for what is no address or no MAC.
+   * The only sources that frames from this port may have; others are dropped as `spoofed_mac` or `spoofed_address`, and what only
+   * routers and DHCP servers send as `rogue_service`. null: any. The addresses are numeric, without prefix. Always allowed besides: the
+   * IPv6 link-local address made from the MAC (RFC 4291, appendix A), and what a host sends before it has an address (0.0.0.0 in ARP
+   * probes and DHCP; :: in DAD of the addresses allowed, in router solicitations and in MLD). EINVAL for what is no address or no MAC.
    */
   guard: PortGuard | null;
 }
@@ -342,7 +342,14 @@ export interface Native {
   linkSet(
     netns: NetnsPath,
     ifname: string,
-    change: { mtu?: number; up?: boolean; mac?: string; gsoMaxSize?: number; noqueue?: boolean },
+    change: {
+      mtu?: number;
+      up?: boolean;
+      mac?: string;
+      alias?: string;
+      gsoMaxSize?: number;
+      noqueue?: boolean;
+    },
   ): void;
   addressAdd(netns: NetnsPath, ifname: string, address: string): void;
   addressRemove(netns: NetnsPath, ifname: string, address: string): void;

@@ -70,6 +70,9 @@ export class Carrier {
       case 'put-peer':
         this.datapath.putPeer(step.id, step.options);
         break;
+      case 'tag-link':
+        this.kernel.linkSet(step.netns, step.ifname, { alias: step.alias });
+        break;
       case 'delete-link':
         this.kernel.linkDelete(step.netns, step.ifname, step.alias);
         break;

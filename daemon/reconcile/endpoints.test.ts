@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseConfig } from '../config/load.js';
 import { Datapath } from '../datapath/datapath.js';
 import { FakeNative } from '../datapath/fake_native.js';
+import type { Link } from '../datapath/kernel.js';
 import { EndpointIntent } from '../intent/endpoints.js';
 import { type EngineNetworkCreate, EngineNetworkIntent } from '../intent/engine_networks.js';
 import { Mutex } from '../intent/mutex.js';
@@ -102,6 +103,13 @@ async function restart(config = declared): Promise<void> {
   world.datapath.stop();
   world = build(world.store, config);
   await world.reconciler.settle();
+}
+
+/** A round that reads all links anew. */
+async function lookAgain(): Promise<void> {
+  const later = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
+  await world.reconciler.settle();
+  later.mockRestore();
 }
 
 async function createNetwork(changes: Partial<EngineNetworkCreate> = {}) {
@@ -344,6 +352,95 @@ describe('an endpoint', () => {
     await expect(world.endpoints.join(endpointId, sandbox)).rejects.toMatchObject({
       code: 'WEFT_ENDPOINT_NOT_FOUND',
     });
+  });
+});
+
+describe('an endpoint whose container writes into the alias of its link', () => {
+  const there = '/run/docker/netns/abc';
+  const inside = (ifname = 'eth0') => {
+    const link = native.namespaces.get(there)?.links.find((one) => one.ifname === ifname);
+    if (link === undefined) throw new Error(`no ${ifname}`);
+    return link;
+  };
+  /** A TAP of the container's own. */
+  const intruder = (changes: Partial<Link>): Link => {
+    const link = { ...native.makeLink('tap9'), kind: 'tun', ...changes };
+    native.namespaces.get(there)?.links.push(link);
+    return link;
+  };
+
+  it.each([null, 'x', 'weft:another-host:p-1'])('(%s) stays, and gets it back', async (written) => {
+    const { port, alias } = await running();
+    inside().alias = written;
+    await lookAgain();
+    expect(inside().alias).toBe(alias);
+    expect(world.reconciler.view.actual.places.get(port.id)).toMatchObject({ state: 'present', path: there });
+    expect(world.datapath.portPlace(port.id)).toMatchObject({ pins: false });
+    expect(world.reconciler.findings).toEqual([]);
+  });
+
+  it.each([null, 'x'])('(%s) is taken up by a weftd that was killed meanwhile', async (written) => {
+    const { port, alias } = await running();
+    inside().alias = written;
+    await restart();
+    expect(inside().alias).toBe(alias);
+    expect(world.datapath.portPlace(port.id)).toMatchObject({ netns: there, pins: true });
+    expect(world.reconciler.findings).toEqual([]);
+    expect(linksAt(null)).toEqual([]);
+  });
+
+  it('of ours that no port has keeps its link', async () => {
+    const { port, alias } = await running();
+    inside().alias = `weft:${world.store.hostId}:p-0`;
+    await restart();
+    expect(inside().alias).toBe(alias);
+    expect(world.datapath.portPlace(port.id)).toMatchObject({ netns: there });
+  });
+
+  it('is found by its index when it has another MAC too', async () => {
+    const { port, alias } = await running();
+    Object.assign(inside(), { alias: null, mac: '02:66:66:66:66:66' });
+    intruder({ mac: port.mac });
+    await lookAgain();
+    expect(inside().alias).toBe(alias);
+    expect(inside('tap9').alias).toBeNull();
+  });
+
+  it('is not guessed among several TAPs with its MAC, nor any other link', async () => {
+    const { port } = await running();
+    inside().alias = null;
+    intruder({ mac: port.mac });
+    await restart();
+    expect(world.datapath.portPlace(port.id)).toBeUndefined();
+    expect(world.reconciler.findings).toMatchObject([
+      { code: 'PORT_LINK_LOST', message: expect.stringContaining('neither its alias nor its MAC') },
+    ]);
+    expect(native.links(there).map((link) => link.alias)).toEqual([null, null]);
+    Object.assign(inside('tap9'), { kind: 'dummy' });
+    await lookAgain();
+    expect(world.datapath.portPlace(port.id)).toMatchObject({ netns: there });
+    expect(inside('tap9').alias).toBeNull();
+  });
+
+  it('is not followed to a link that is no TAP', async () => {
+    const { port, alias } = await running();
+    native.namespaces.get(there)?.links.unshift({ ...native.makeLink('dummy0'), alias, mac: port.mac });
+    inside().alias = null;
+    await restart();
+    expect(inside().alias).toBe(alias);
+    expect(world.datapath.portPlace(port.id)).toMatchObject({ netns: there });
+    await lookAgain();
+    expect(inside('dummy0')).toMatchObject({ mtu: 1500, qdisc: null });
+  });
+
+  it('is known at home too, by its name, and goes with the endpoint', async () => {
+    const { alias, ifname } = await running();
+    await world.endpoints.leave(endpointId);
+    native.moveLink(alias, native.own, ifname, false).alias = null;
+    await restart();
+    await world.endpoints.remove(endpointId);
+    await world.reconciler.settle();
+    expect(native.links(null).map((link) => link.ifname)).toEqual(['lo', 'eth0']);
   });
 });
 

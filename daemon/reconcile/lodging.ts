@@ -60,7 +60,9 @@ export function lodge(endpoint: EndpointRecord, sight: Sight): Place {
   if (sandbox.state === 'present')
     return {
       state: 'gone',
-      reason: attached ? 'Docker is moving its link' : 'its link was deleted in the container; restart it',
+      reason: attached
+        ? 'Docker is moving its link'
+        : 'its link was deleted in the container, or has neither its alias nor its MAC any more; restart it',
     };
   // A descriptor that was opened at home sees its namespace die, so while it is well, so is the container.
   if (attached && !pins) return { state: 'gone', reason: 'its sandbox cannot be seen from here' };

@@ -7,6 +7,7 @@ import { lodge, type SandboxSight } from './lodging.js';
 import type { Namespaces } from './netns.js';
 import type { Actual, Namespace, Place, Step } from './plan.js';
 import type { Proc } from './proc.js';
+import { Recognition } from './recognition.js';
 
 export interface ObserverParts {
   hostId: string;
@@ -28,6 +29,7 @@ export class Observer {
   private readonly known = new Map<string, NetnsPath>();
   private readonly links = new Map<string, { links: Link[]; at: number }>();
   private readonly aliasPrefix: string;
+  private recognition: Recognition | null = null;
 
   constructor(
     private readonly parts: ObserverParts,
@@ -59,6 +61,16 @@ export class Observer {
     for (const place of places.values()) if (place.state === 'present') inUse.add(place.cookie);
     for (const sandbox of sandboxes.values()) if (sandbox?.state === 'present') inUse.add(sandbox.cookie);
     const found = this.scan(inUse);
+    this.recognition ??= new Recognition(namespaces.ownCookie);
+    const endpoints = ports.filter(({ endpoint }) => endpoint !== undefined);
+    const untagged = this.recognition.restore(
+      endpoints.map(({ id, mac, ifname }) => {
+        const sandbox = sandboxes.get(id);
+        const cookies = [...(sandbox?.state === 'present' ? [sandbox.cookie] : []), namespaces.ownCookie];
+        return { id, mac, ifname, alias: linkAlias(this.parts.hostId, id), cookies };
+      }),
+      found,
+    );
     const holders = this.holders(found);
     for (const port of ports) {
       const sandbox = sandboxes.get(port.id);
@@ -75,7 +87,7 @@ export class Observer {
       };
       places.set(port.id, lodge(port.endpoint, sight));
     }
-    return { ...state, places, namespaces: found };
+    return { ...state, places, namespaces: found, untagged };
   }
 
   /** Where the links of ours were seen, by alias. While one moves, an older list may still show it at home. */

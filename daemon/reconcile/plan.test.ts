@@ -41,7 +41,14 @@ function desired(changes: Partial<Desired> = {}): Desired {
 
 function actual(changes: Partial<Actual> = {}): Actual {
   const networks = new Map([['blue', network(42)]]);
-  const empty = { peers: new Map(), ports: new Map(), entries: [], places: new Map(), namespaces: new Map() };
+  const empty = {
+    peers: new Map(),
+    ports: new Map(),
+    entries: [],
+    places: new Map(),
+    namespaces: new Map(),
+    untagged: [],
+  };
   return { underlay, networks, ...empty, ...changes };
 }
 
@@ -82,6 +89,21 @@ describe('the plan', () => {
     );
     expect(steps).toEqual([
       { do: 'reattach-tap', port: port('p'), netns: '/ns', cookie: '7', ifname: 'renamed' },
+    ]);
+  });
+
+  it('writes an alias again that was taken away, before anything that goes by it', () => {
+    const untagged = [{ id: 'p', netns: '/ns', ifname: 'eth0', alias: `${prefix}p` }];
+    const namespaces = namespaceOf(link(`${prefix}p`));
+    const places = new Map([['p', present]]);
+    const tag = { do: 'tag-link', ...untagged[0] };
+    expect(plan(desired({ ports: [port('p')] }), actual({ places, namespaces, untagged }))).toEqual([
+      tag,
+      { do: 'reattach-tap', port: port('p'), netns: '/ns', cookie: '7', ifname: 'eth0' },
+    ]);
+    expect(plan(desired(), actual({ namespaces, untagged }))).toEqual([
+      tag,
+      { do: 'delete-link', netns: '/ns', ifname: 'eth0', alias: `${prefix}p` },
     ]);
   });
 
@@ -231,7 +253,7 @@ function observe(native: FakeNative, datapath: Datapath, { ports }: World): Actu
     const there = native.namespaces.get(netns);
     places.set(id, there === undefined ? gone : { state: 'present', path: netns, cookie: there.cookie });
   }
-  return { ...datapath.state(), places, namespaces };
+  return { ...datapath.state(), places, namespaces, untagged: [] };
 }
 
 describe('plans that are carried out', () => {
@@ -259,7 +281,7 @@ describe('plans that are carried out', () => {
       [5, 4, 1],
     ]) {
       const wanted = wantedFor(order, order);
-      const places = { places: new Map(), namespaces: new Map() };
+      const places = { places: new Map(), namespaces: new Map(), untagged: [] };
       const run = () => plan(wanted, { ...datapath.state(), ...places });
       expect(carrier.run(run(), { tso: true, uso: false })).toEqual([]);
       expect(run()).toEqual([]);

@@ -56,6 +56,16 @@ export interface Actual extends DatapathState {
   places: ReadonlyMap<string, Place>;
   /** By cookie: our own and those of all known ports. */
   namespaces: ReadonlyMap<string, Namespace>;
+  /** Links that `namespaces` shows with an alias that they have lost. */
+  untagged: readonly UntaggedLink[];
+}
+
+export interface UntaggedLink {
+  /** Of the port. */
+  id: string;
+  netns: NetnsPath;
+  ifname: string;
+  alias: string;
 }
 
 export type Step =
@@ -68,6 +78,7 @@ export type Step =
   | { do: 'set-underlay'; options: UnderlayOptions }
   | { do: 'put-network'; name: string; options: NetworkOptions }
   | { do: 'put-peer'; id: string; options: PeerOptions }
+  | ({ do: 'tag-link' } & UntaggedLink)
   | { do: 'delete-link'; netns: NetnsPath; ifname: string; alias: string }
   | { do: 'create-tap'; port: DesiredPort; netns: NetnsPath; cookie: string }
   | { do: 'reattach-tap'; port: DesiredPort; netns: NetnsPath; cookie: string; ifname: string }
@@ -80,6 +91,8 @@ export function plan(desired: Desired, actual: Actual): Step[] {
   const inTheWay = peersInTheWay(desired, actual);
   const live = livePorts(desired, actual, ports);
   return [
+    // First: links are deleted and taken up by their alias alone.
+    ...actual.untagged.map((link): Step => ({ do: 'tag-link', ...link })),
     ...ports.filter((step) => step.do === 'expire-port' || step.do === 'detach-port'),
     ...undeclare(desired, actual),
     ...[...actual.peers.keys()]

@@ -166,6 +166,7 @@ void link_set(const Napi::CallbackInfo& info) {
     if (given(wanted, "mtu")) change.mtu = number(wanted, "mtu");
     if (given(wanted, "up")) change.up = flag(wanted, "up");
     if (given(wanted, "mac")) change.mac = text(wanted.Get("mac"));
+    if (given(wanted, "alias")) change.alias = text(wanted.Get("alias"));
     if (given(wanted, "gsoMaxSize")) change.gso_max_size = number(wanted, "gsoMaxSize");
     const bool noqueue = given(wanted, "noqueue") && flag(wanted, "noqueue");
     in_netns(netns_path(info[0]), [&] {

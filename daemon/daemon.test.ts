@@ -248,6 +248,27 @@ describe('weftd on a fake kernel', () => {
     );
   });
 
+  it('removes a pool that Docker asked for and left', async () => {
+    configure('metrics: { listen: off }');
+    await start();
+    const plugin = new Client('http://localhost', { socketPath: join(dir, 'plugin.sock') });
+    const ask = (method: string, body: object) =>
+      plugin.request({ method: 'POST', path: `/IpamDriver.${method}`, body: JSON.stringify(body) });
+    try {
+      await (await ask('RequestPool', { AddressSpace: 'weft-local', Pool: '10.32.0.0/16' })).body.dump();
+      await (await ask('RequestAddress', { PoolID: 'weft:1:10.32.0.0/16' })).body.dump();
+    } finally {
+      await plugin.destroy();
+    }
+    const path = `/v1/pools/${encodeURIComponent('weft:1:10.32.0.0/16')}`;
+    const refused = await call('DELETE', path);
+    expect([refused.status, refused.body.code]).toEqual([409, 'WEFT_POOL_HAS_ADDRESSES']);
+    expect((await call('DELETE', `${path}?force=maybe`)).status).toBe(400);
+    expect((await call('DELETE', `${path}?force=true`)).status).toBe(204);
+    expect((await call('GET', '/v1/pools')).body).toEqual([]);
+    expect((await call('DELETE', `/v1/pools/${encodeURIComponent('10.32.0.0/16')}`)).status).toBe(404);
+  });
+
   it('undoes the rest when a part of stopping fails', async () => {
     await start();
     native.engine.stop = () => {
@@ -286,6 +307,7 @@ describe('weftd on a fake kernel', () => {
         '/v1/peers',
         '/v1/peers/{ref}',
         '/v1/pools',
+        '/v1/pools/{ref}',
         '/v1/ports',
         '/v1/ports/{ref}',
         '/v1/reload',

@@ -203,6 +203,7 @@ async function start(
     ports: new PortIntent(intent),
     peers: new PeerIntent(intent),
     entries: new EntryIntent(intent, datapath),
+    pools: ipam,
     reload,
     events,
     health,

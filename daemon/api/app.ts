@@ -11,6 +11,7 @@ import type { NetworkIntent } from '../intent/networks.js';
 import type { PeerIntent } from '../intent/peers.js';
 import type { PortIntent } from '../intent/ports.js';
 import type { ReloadIntent } from '../intent/reload.js';
+import type { Ipam } from '../ipam/ipam.js';
 import type { Owner } from '../model/objects.js';
 import type { Catalog } from '../state/catalog.js';
 import type { EventBus } from '../telemetry/events.js';
@@ -26,6 +27,7 @@ export interface ApiParts {
   ports: PortIntent;
   peers: PeerIntent;
   entries: EntryIntent;
+  pools: Pick<Ipam, 'removePool'>;
   reload: ReloadIntent;
   events: EventBus;
   health: HealthMonitor;
@@ -141,6 +143,10 @@ function addObjects(app: OpenAPIHono<Env>, parts: ApiParts): void {
 
   app.openapi(routes.listContainers, (c) => c.json(views.containers(), 200));
   app.openapi(routes.listPools, (c) => c.json(views.pools(), 200));
+  app.openapi(routes.deletePool, async (c) => {
+    await parts.pools.removePool(c.req.valid('param').ref, c.req.valid('query').force === 'true');
+    return c.body(null, 204);
+  });
 
   app.openapi(routes.listPeers, (c) => c.json(views.peers(), 200));
   app.openapi(routes.createPeer, async (c) =>

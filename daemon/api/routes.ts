@@ -113,6 +113,14 @@ export const listPools = read(
   'Subnets that container engines have addresses from, and who has which address',
   z.array(schema.PoolSchema),
 );
+export const deletePool = createRoute({
+  method: 'delete',
+  path: '/v1/pools/{ref}',
+  summary:
+    'Remove a pool that no network and no port has, by ID, or by subnet while one pool has it; with force, also one with addresses that no port has',
+  request: { ...refParam, query: z.object({ force: z.enum(['true', 'false']).optional() }) },
+  responses: removed,
+});
 
 export const listPeers = read('/v1/peers', 'All peers', z.array(schema.PeerSchema));
 export const createPeer = createRoute({

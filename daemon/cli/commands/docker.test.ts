@@ -143,4 +143,28 @@ describe('weft pool', () => {
       stderr: 'weft: there is no pool "10.9.0.0/16" (WEFT_POOL_NOT_FOUND). "weft pool ls" lists the pools.\n',
     });
   });
+
+  const path = 'DELETE /v1/pools/weft%3A1%3A10.32.0.0%2F16%2Cnetwork%3Dblue';
+  const id = 'weft:1:10.32.0.0/16,network=blue';
+
+  it('rm removes it, by force where that is said', async () => {
+    daemon.answers = { [path]: { status: 204 }, [`${path}?force=true`]: { status: 204 } };
+    expect((await weft('pool', 'rm', id)).stdout).toBe(`Pool ${id} is removed.\n`);
+    expect((await weft('pool', 'rm', id, '--force')).exit).toBe(0);
+    expect(daemon.asked.map(({ path }) => path)).toEqual([
+      path.slice('DELETE '.length),
+      `${path.slice('DELETE '.length)}?force=true`,
+    ]);
+  });
+
+  it('rm exits with 5 when it is in use, and minds --if-exists', async () => {
+    daemon.answers = { [path]: refusal('WEFT_POOL_OF_ENGINE', 'it is used', 409) };
+    expect((await weft('pool', 'rm', id, '--if-exists')).exit).toBe(5);
+    daemon.answers = { [path]: refusal('WEFT_POOL_NOT_FOUND', 'there is no such pool') };
+    expect((await weft('pool', 'rm', id)).exit).toBe(4);
+    expect(await weft('pool', 'rm', id, '--if-exists')).toMatchObject({
+      exit: 0,
+      stdout: `There is no pool "${id}".\n`,
+    });
+  });
 });

@@ -2,8 +2,10 @@
 import type { Pool } from '../../api/schema.js';
 import { WeftError } from '../../errors.js';
 import { parseSubnet } from '../../model/address.js';
+import { segment } from '../arguments.js';
 import { defineCommand, type Group } from '../command.js';
 import type { Context } from '../context.js';
+import { isRemote } from '../failure.js';
 import { block, table } from '../layout.js';
 import { count, duration } from '../text.js';
 
@@ -57,6 +59,40 @@ const inspect = defineCommand({
   },
 });
 
+const rm = defineCommand({
+  syntax: 'rm <ref>',
+  describe:
+    'Remove a pool that a crash left: Docker ends pools itself with the networks that have them. ' +
+    'Refused while a network of weft uses it or a port has an address of it. One with addresses that no port has is refused too, ' +
+    'unless --force is given: containers on a network of another driver (--ipam-driver weft) may have them.',
+  positionals: {
+    ref: {
+      type: 'string',
+      describe: 'ID of the pool, or its subnet while one pool has it',
+      demandOption: true,
+    },
+  },
+  options: {
+    force: { type: 'boolean', describe: 'Remove it although addresses of it were given [default: off]' },
+    'if-exists': { type: 'boolean', describe: 'Succeed when there is no such pool [default: off]' },
+  },
+  examples: [
+    ['pool rm 10.32.0.0/16', 'refused while somebody may have an address'],
+    ['pool rm weft:1:10.32.0.0/16,network=blue --force', 'its addresses are given again'],
+  ],
+  async run(args, context) {
+    const query = { force: args.force === true ? 'true' : undefined };
+    try {
+      await context.api.send('DELETE', `/v1/pools/${segment('<ref>', args.ref)}`, { query });
+    } catch (error) {
+      if (args['if-exists'] !== true || !isRemote(error, ['WEFT_POOL_NOT_FOUND'])) throw error;
+      context.say(`There is no pool "${args.ref}".`);
+      return;
+    }
+    context.say(`Pool ${args.ref} is removed.`);
+  },
+});
+
 function render(pool: Pool, context: Context): string {
   const properties = block([
     ['ID', pool.id],
@@ -86,6 +122,6 @@ function grouped(digits: string): string {
 
 export const pool: Group = {
   name: 'pool',
-  describe: 'List and inspect the subnets that Docker has addresses from, and who has them.',
-  commands: [ls, inspect],
+  describe: 'List, inspect and remove the subnets that Docker has addresses from.',
+  commands: [ls, inspect, rm],
 };

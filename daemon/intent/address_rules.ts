@@ -4,11 +4,13 @@ import type { IpamRules } from '../ipam/ipam.js';
 import { formatCidr, networkOf, parseCidr } from '../model/address.js';
 import type { Reconciler } from '../reconcile/reconciler.js';
 import type { Catalog } from '../state/catalog.js';
+import type { PortAddresses } from './port_addresses.js';
 
 export function addressRules(
   catalog: Catalog,
   reconciler: Pick<Reconciler, 'view'>,
   kernel: Pick<Kernel, 'links'>,
+  ports: Pick<PortAddresses, 'takenIn'>,
 ): IpamRules {
   return {
     subnetsOf: (network) => catalog.networks().find(({ name }) => name === network)?.subnets ?? null,
@@ -23,5 +25,6 @@ export function addressRules(
         .flatMap((text) => parseCidr(text) ?? [])
         .map((cidr) => formatCidr(networkOf(cidr))),
     ],
+    takenIn: (scope) => ports.takenIn(scope),
   };
 }

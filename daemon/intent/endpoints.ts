@@ -161,7 +161,9 @@ export class EndpointIntent {
   private async put(port: PortRecord, sandbox: { path: string; cookie: null } | null): Promise<PortRecord> {
     const { endpoint } = port;
     if (endpoint === undefined) throw new Error(`port ${port.id} is no endpoint`);
-    const changed = { ...port, endpoint: { ...endpoint, sandbox, since: this.now() } };
+    const { left: _, ...stays } = endpoint;
+    const left = sandbox === null ? { left: true as const } : {};
+    const changed: PortRecord = { ...port, endpoint: { ...stays, ...left, sandbox, since: this.now() } };
     await this.parts.store.transaction((tx: Transaction) => {
       const current = tx.get('port', port.id);
       if (current === undefined || current.removing === true)

@@ -76,6 +76,8 @@ export interface EndpointRecord {
   engineNetwork: string;
   /** From Join to Leave. */
   sandbox: Sandbox | null;
+  /** Leave came: DeleteEndpoint follows. */
+  left?: true;
   /** Boot in which the endpoint was made: none outlives it. */
   bootId: string;
   /** Milliseconds since the epoch: when it was made, joined, or left, whichever came last. */

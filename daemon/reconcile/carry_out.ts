@@ -1,4 +1,5 @@
 /** Carries out the steps of a plan. Each is idempotent; one that fails leaves the rest alone and is planned again next round. */
+import { setImmediate } from 'node:timers/promises';
 import type { Datapath } from '../datapath/datapath.js';
 import { isNativeError, type Kernel, type NetnsPath } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
@@ -24,6 +25,9 @@ export interface TapOffloads {
 const gsoMaxSize = 61_000;
 const queues = 1;
 
+/** Making and ending a device waits for all CPUs, tens of milliseconds each. */
+const slow: ReadonlySet<Step['do']> = new Set(['create-tap', 'reattach-tap', 'detach-port', 'delete-link']);
+
 export class Carrier {
   private readonly underlay: UnderlayOpener;
 
@@ -33,6 +37,16 @@ export class Carrier {
     private readonly expirePort: (id: string, reason: string) => void,
   ) {
     this.underlay = new UnderlayOpener(datapath, kernel);
+  }
+
+  /** As {@link run}, but lets others have the thread between steps that take the kernel long. */
+  async runInTurns(steps: readonly Step[], offloads: TapOffloads): Promise<Failure[]> {
+    const failures: Failure[] = [];
+    for (const step of steps) {
+      failures.push(...this.run([step], offloads));
+      if (slow.has(step.do)) await setImmediate();
+    }
+    return failures;
   }
 
   run(steps: readonly Step[], offloads: TapOffloads): Failure[] {

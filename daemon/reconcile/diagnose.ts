@@ -30,7 +30,7 @@ export function diagnose(
         return [finding('NETNS_UNREADABLE', object, sentence)];
       }
       if (place?.state === 'gone' && port.endpoint !== undefined)
-        return view.actual.ports.has(port.id)
+        return view.actual.ports.has(port.id) || port.endpoint.left === true
           ? []
           : [finding('PORT_LINK_LOST', object, `${label(port)} is not in the datapath: ${place.reason}`)];
       if (place?.state === 'gone')

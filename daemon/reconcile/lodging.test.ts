@@ -26,6 +26,7 @@ describe('lodge', () => {
     ['of an earlier boot', made, { bootId: 'boot-2', link: here }, 'dead'],
     ['at home before Join', made, { link: here, attached: true }, 'present'],
     ['made, but its link vanished', made, {}, 'present'],
+    ['that left, its link gone with its container', { ...made, left: true }, {}, 'gone'],
     ['made, and never joined', made, { link: here, now: 6 * minute }, 'dead'],
     [
       'in its sandbox',

@@ -55,6 +55,7 @@ export function lodge(endpoint: EndpointRecord, sight: Sight): Place {
   if (sandbox === null) {
     if (attached) return { state: 'gone', reason: 'Docker is moving its link' };
     if (waited > patience) return { state: 'dead', reason: 'Docker left it behind: it is in no container' };
+    if (endpoint.left === true) return { state: 'gone', reason: 'Docker is removing it' };
     return { state: 'present', path: null, cookie: home };
   }
   if (sandbox.state === 'present')

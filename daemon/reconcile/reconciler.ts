@@ -189,7 +189,7 @@ export class Reconciler {
     this.engineEvents.detachGone();
     const before = this.observer.observe();
     const steps = plan(picture.desired, before);
-    const failures = this.carrier.run(steps, this.offloads());
+    const failures = await this.carrier.runInTurns(steps, this.offloads());
     this.observer.forget(steps);
     this.tellRestored(steps, failures);
     const actual = steps.length === 0 ? before : this.observer.observe();

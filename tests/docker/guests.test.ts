@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { tool } from '../../lab/checkout.js';
 import type { Container } from '../../lab/container.js';
 import { until } from '../../lab/wait.js';
 import { createNetwork, twoEngines } from './engines.js';
@@ -76,6 +77,76 @@ describe('a container that lies about itself', () => {
     expect(await beside.exec('/bin/ip', 'neighbour', 'show', victim)).toContain(mac);
     expect(await beside.ping(victim)).toBe(true);
   });
+});
+
+describe('a container with the capabilities that Docker gives to all', () => {
+  let rogue: Container;
+  let victims: [Container, Container];
+
+  beforeAll(async () => {
+    const { h1, h2 } = engines;
+    rogue = await h1.run('rogue', '--network', 'blue');
+    victims = [await h1.run('victim1', '--network', 'blue'), await h2.run('victim2', '--network', 'blue')];
+    for (const victim of victims) await rogue.reach((await victim.attachment('blue')).ipv4);
+  });
+
+  /** Runs a program of the lab as if it were in the container. */
+  const send = async (...argv: string[]) => {
+    const { h1 } = engines;
+    const pid = await h1.docker('inspect', '--format', '{{.State.Pid}}', rogue.name);
+    const output = await h1.attempt(['nsenter', '-t', pid, '-n', '--', ...argv]);
+    expect(output.status, output.stderr).toBe(0);
+  };
+
+  it('does not become a router of others', async () => {
+    const { h1 } = engines;
+    const before = await h1.dropped('rogue_service');
+    // A router for half an hour, of a prefix for addresses, neither the preferred nor the valid time of which ends.
+    const prefix = `030440c0ffffffffffffffff00000000fd66${'00'.repeat(14)}`;
+    await send(tool('send_icmp6'), 'eth0', `86000000400007080000000000000000${prefix}`);
+    await until('it is dropped', async () => (await h1.dropped('rogue_service')) > before);
+    for (const victim of victims) {
+      expect(await rogue.ping((await victim.attachment('blue')).ipv6)).toBe(true);
+      expect(await victim.exec('/bin/ip', '-6', 'route', 'show', 'proto', 'ra')).toBe('');
+      expect(await victim.exec('/bin/ip', '-6', 'address', 'show', 'dev', 'eth0')).not.toContain('fd66:');
+    }
+  });
+
+  it('does not answer DHCP', async () => {
+    const { h1 } = engines;
+    const { ipv4 } = await rogue.attachment('blue');
+    for (const victim of victims) {
+      const before = await h1.dropped('rogue_service');
+      const target = (await victim.attachment('blue')).ipv4;
+      await send(tool('raw_udp'), ipv4, target, '67', '68', '0', '0000', '00'.repeat(300));
+      await until('it is dropped', async () => (await h1.dropped('rogue_service')) > before);
+    }
+  });
+});
+
+it('keeps a container that writes into the alias of its link, also over a restart of weftd', async () => {
+  const { h1, h2 } = engines;
+  const scribbler = await h1.run('scribbler', '--network', 'blue', '--cap-add', 'NET_ADMIN');
+  const other = await h2.run('other', '--network', 'blue');
+  const { ipv4 } = await other.attachment('blue');
+  await scribbler.reach(ipv4);
+  const alias = () => scribbler.sys('ifalias');
+  const tagged = await alias();
+  expect(tagged).toMatch(/^weft:/);
+  const write = (text: string) => scribbler.exec('/bin/ip', 'link', 'set', 'dev', 'eth0', 'alias', text);
+
+  await write('');
+  await until('it is written again', async () => (await alias()) === tagged);
+  expect((await h1.ports()).map(({ state }) => state)).not.toContain('down');
+  expect(await scribbler.ping(ipv4)).toBe(true);
+
+  await h1.killWeftd();
+  await write('x');
+  await h1.startWeftd();
+  await scribbler.reach(ipv4);
+  expect(await alias()).toBe(tagged);
+  expect((await h1.status()).findings.map(({ code }) => code)).not.toContain('PORT_LINK_LOST');
+  await Promise.all([scribbler.remove(), other.remove()]);
 });
 
 it('finds two hosts that use one address', async () => {

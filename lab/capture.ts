@@ -64,6 +64,11 @@ export class Capture {
     return capture;
   }
 
+  /** What was captured so far, as a file of libpcap. */
+  get pcap(): Buffer {
+    return this.#bytes;
+  }
+
   /** The Ethernet frames so far, of super-frames the beginning. */
   frames(): Buffer[] {
     // libpcap's file format: 24 bytes of header, 16 before each frame, in the byte order of the machine.

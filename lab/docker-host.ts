@@ -292,7 +292,7 @@ export class DockerHost extends WeftClient {
   /** The end of both logs, without the chatter of containerd, for the message of a failure. */
   get logs(): string {
     const tail = (text: string) => text.split('\n').slice(-40).join('\n');
-    const dockerd = this.dockerdLog.replace(/^.*(module=grpc|containerd).*\n/gm, '');
+    const dockerd = this.dockerdLog.replace(/^.*(module=grpc|loading plugin|serving\.\.\.| shim).*\n/gm, '');
     return `--- weftd on ${this.name}\n${tail(this.weftdLog)}\n--- dockerd on ${this.name}\n${tail(dockerd)}`;
   }
 

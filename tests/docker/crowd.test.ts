@@ -1,7 +1,7 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { Container } from '../../lab/container.js';
 import { until } from '../../lab/wait.js';
-import { clear, createNetwork, inShare, twoEngines } from './engines.js';
+import { createNetwork, inShare, removeContainers, twoEngines } from './engines.js';
 
 const engines = twoEngines();
 const each = 30;
@@ -44,6 +44,7 @@ it(`starts ${each} containers at once on each host`, async () => {
 
 it('leaves no link, lease, or port of them when they are removed', async () => {
   const { h1, h2 } = engines;
-  await Promise.all([clear(h1), clear(h2)]);
+  // Not the network: when many containers start at once, dockerd 20.10 may count its endpoints wrong until it is started again.
+  await Promise.all([removeContainers(h1), removeContainers(h2)]);
   for (const host of [h1, h2]) expect((await host.status()).findings).toEqual([]);
 });

@@ -60,17 +60,22 @@ export async function createNetwork(
   );
 }
 
-/** Removes containers and networks of a test, and waits until weft has nothing left of them. */
+/** Removes all containers, and waits until weft has nothing left of them. */
+export async function removeContainers(host: DockerHost): Promise<void> {
+  const containers = await host.containerNames();
+  if (containers.length > 0) await host.docker('rm', '-f', ...containers);
+  await untilTraces(host, nothing);
+}
+
+/** Removes the networks of weft, too. */
 export async function clear(...hosts: DockerHost[]): Promise<void> {
   for (const host of hosts) {
-    const containers = await host.containerNames();
-    if (containers.length > 0) await host.docker('rm', '-f', ...containers);
+    await removeContainers(host);
     const networks = await host.docker('network', 'ls', '-q', '-f', 'driver=weft');
     for (const network of networks.split('\n').filter(Boolean)) {
       // Docker answers before it has taken the last endpoint from the count of the network.
       await until(`Docker on ${host.name} lets the network go`, () => host.docker('network', 'rm', network));
     }
-    await untilTraces(host, nothing);
   }
 }
 

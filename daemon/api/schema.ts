@@ -91,7 +91,8 @@ export const PortSchema = z
     reason: z.string().nullable().openapi({ description: 'Why the state is not up' }),
     counters: CountersSchema.nullable(),
     spoof: z.enum(['allow', 'deny']).openapi({
-      description: 'deny: frames with a source MAC or address that is not its own are dropped',
+      description:
+        'deny: frames with a source MAC or address that is not its own are dropped, and so is what only routers and DHCP servers send',
     }),
     container: z.string().nullable().openapi({ description: 'Name of the container, where it is known' }),
   })

@@ -22,6 +22,7 @@ import { Mutex } from './intent/mutex.js';
 import { NetworkIntent } from './intent/networks.js';
 import type { IntentParts } from './intent/parts.js';
 import { PeerIntent } from './intent/peers.js';
+import { PortAddresses } from './intent/port_addresses.js';
 import { PortIntent } from './intent/ports.js';
 import { ReloadIntent } from './intent/reload.js';
 import { Ipam } from './ipam/ipam.js';
@@ -155,7 +156,8 @@ async function start(
     () => reconciler.findings,
   );
 
-  const ipam = new Ipam({ store, rules: addressRules(catalog, reconciler, native), now: Date.now });
+  const rules = addressRules(catalog, reconciler, native, new PortAddresses(store));
+  const ipam = new Ipam({ store, rules, now: Date.now });
   const intent: IntentParts = { store, catalog, reconciler, namespaces, events, mutex: new Mutex() };
   const reload = new ReloadIntent(
     intent,

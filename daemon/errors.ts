@@ -106,7 +106,7 @@ const table = {
   WEFT_ADDRESS_IN_USE: {
     http: 409,
     exit: 5,
-    sentence: 'address {address} belongs to port "{port}" on network "{network}" already',
+    sentence: 'address {address} belongs to {holder} on network "{network}" already',
     remedy: 'Choose another address.',
   },
   WEFT_MAC_IN_USE: {

@@ -214,7 +214,8 @@ export class EndpointIntent {
       const label = portLabel(other);
       if (shared === undefined)
         throw new WeftError('WEFT_MAC_IN_USE', { mac: port.mac, port: label, network: port.network });
-      throw new WeftError('WEFT_ADDRESS_IN_USE', { address: shared, port: label, network: port.network });
+      const holder = `port "${label}"`;
+      throw new WeftError('WEFT_ADDRESS_IN_USE', { address: shared, holder, network: port.network });
     });
   }
 

@@ -5,7 +5,7 @@ import { formatCidr, isHostAddress, parseCidr, withoutPrefix } from '../model/ad
 import { mintPortId } from '../model/identity.js';
 import { isUnicastMac, mintMac, parseMac } from '../model/mac.js';
 import { ifnameProblem, portNameProblem } from '../model/names.js';
-import type { NetnsRecord, Owner, PortRecord } from '../model/objects.js';
+import { leaseKey, type NetnsRecord, type Owner, type PortRecord } from '../model/objects.js';
 import { portLabel } from '../state/catalog.js';
 import { markRemoved } from '../state/removal.js';
 import { commit, commitRemoval } from './commit.js';
@@ -78,8 +78,30 @@ export class PortIntent {
         other.addresses.some((one) => withoutPrefix(one) === withoutPrefix(address)),
       );
       if (taken !== undefined)
-        throw new WeftError('WEFT_ADDRESS_IN_USE', { address: withoutPrefix(taken), port: label, network });
+        throw new WeftError('WEFT_ADDRESS_IN_USE', {
+          address: withoutPrefix(taken),
+          holder: `port "${label}"`,
+          network,
+        });
     }
+    this.checkNotLeased(port);
+  }
+
+  /** Docker has an address before the container has a port. Gateways and auxiliary addresses are reserved for just such ports. */
+  private checkNotLeased({ network, addresses }: PortRecord): void {
+    const { catalog, store } = this.parts;
+    const pools = catalog
+      .engineNetworks()
+      .filter((one) => one.network === network)
+      .flatMap((one) => one.pools);
+    const scopes = pools.flatMap(({ id }) => (id === null ? [] : (store.get('pool', id)?.scope ?? [])));
+    for (const address of addresses.map(withoutPrefix))
+      for (const scope of new Set([network, ...scopes])) {
+        const lease = store.get('lease', leaseKey({ scope, address }));
+        if (lease?.state !== 'active' || lease.kind !== 'endpoint') continue;
+        const holder = lease.name === null ? 'a container of Docker' : `container "${lease.name}" of Docker`;
+        throw new WeftError('WEFT_ADDRESS_IN_USE', { address, holder, network });
+      }
   }
 }
 

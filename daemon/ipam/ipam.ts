@@ -13,6 +13,14 @@ import { parsePoolId } from './pool_id.js';
 import { poolView } from './pool_view.js';
 import { numberOf, prefixOf } from './range.js';
 
+/** A port that has an address. */
+export interface Holder {
+  /** Its name. */
+  port: string;
+  /** IPAM gave it the address. Once the lease is released, the engine has forgotten the port, and may give the address to another. */
+  leased: boolean;
+}
+
 /** What the configuration says, read anew for each request. */
 export interface IpamRules {
   /** Subnets that a network declares; null when there is no such network. */
@@ -23,6 +31,8 @@ export interface IpamRules {
   meshed(): boolean;
   /** Subnets of networks and routes of this host, which a default subnet must not overlap: canonical CIDRs. */
   occupied(): readonly string[];
+  /** By address in canonical form: ports on the networks of this scope. */
+  takenIn(scope: string): ReadonlyMap<string, Holder>;
 }
 
 export interface IpamParts {

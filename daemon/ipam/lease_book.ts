@@ -12,7 +12,7 @@ import {
   shareFor,
   usersOf,
 } from './books.js';
-import type { AddressRequest } from './ipam.js';
+import type { AddressRequest, Holder } from './ipam.js';
 import { type AddressRange, addressOf, formatRange, holds, numberOf, rangeOf, usableOf } from './range.js';
 import type { ScopeIndex } from './scope_index.js';
 import { giveable } from './shares.js';
@@ -39,6 +39,12 @@ export class LeaseBook {
     }
   }
 
+  /**
+   * Also when the port that claimed the address still looks alive. Docker releases the address of an endpoint that it forgot while its
+   * container died, when it is started again, and at once asks for the same address for the container's new endpoint; the sandbox of the
+   * old one still seems to be there. So the release is what tells that the new endpoint may take over. Others are not given the address
+   * while the port is there, unless no other is left.
+   */
   async release(scope: string, address: string): Promise<void> {
     const key = leaseKey({ scope, address });
     const releasable = (lease: LeaseRecord | undefined): lease is LeaseRecord =>
@@ -58,14 +64,19 @@ export class LeaseBook {
   private asked(pool: PoolRecord, text: string, gateway: boolean, name: string | null): bigint {
     const number = usableNumber(pool.subnet, text);
     const lease = this.books.index.scope(pool.scope).get(number);
-    if (lease === undefined || lease.state === 'released') return number;
-    if (lease.kind !== 'endpoint' && (gateway || isBeingMade(this.books, pool))) return number;
+    const address = addressOf(number, familyOf(pool.subnet));
+    const taken = (holder: string) =>
+      new WeftError('WEFT_IPAM_ADDRESS_TAKEN', { address, subnet: pool.subnet, holder });
+    // A port that is a router may well have what Docker reserves as gateway or auxiliary address.
+    const isReserving = gateway || isBeingMade(this.books, pool);
+    if (lease === undefined || lease.state === 'released') {
+      const holder = this.books.rules.takenIn(pool.scope).get(address);
+      if (holder === undefined || holder.leased || isReserving) return number;
+      throw taken(`that of port "${holder.port}"`);
+    }
+    if (lease.kind !== 'endpoint' && isReserving) return number;
     if (this.isRepeated(pool, lease, name)) return number;
-    throw new WeftError('WEFT_IPAM_ADDRESS_TAKEN', {
-      address: lease.address,
-      subnet: pool.subnet,
-      holder: holderText(lease),
-    });
+    throw taken(holderText(lease));
   }
 
   /**
@@ -93,20 +104,31 @@ export class LeaseBook {
       const lease = scope.get(number);
       if (lease?.state !== 'active' || lease.kind === 'gateway') return number;
     }
-    throw exhausted(pool, { first, last }, scope);
+    throw this.exhausted(pool, { first, last }, scope);
   }
 
   private any(pool: PoolRecord, name: string | null): bigint {
     const range = giveable(pool.subnet, pool.range, shareFor(this.books, pool.scope));
     const scope = this.books.index.scope(pool.scope);
     const window = scope.window(pool.id, range);
+    const holderOf = this.holders(pool);
+    const isTaken = (at: bigint) => holderOf(at)?.leased === false;
+    // The engine released it long ago, and the port is alive all the same: the address is not given before all others are.
+    const isHeld = (at: bigint) => holderOf(at) !== undefined;
     const number =
-      this.formerOf(pool, scope, range, name) ??
-      (scope.size < maxLeases ? window.lowest() : null) ??
-      window.longestReleased() ??
-      window.lowest();
-    if (number === null) throw exhausted(pool, range, scope);
+      this.formerOf(pool, scope, range, name, isTaken) ??
+      (scope.size < maxLeases ? window.lowest(isHeld) : null) ??
+      window.longestReleased(isTaken) ??
+      window.lowest(isTaken);
+    if (number === null) throw this.exhausted(pool, range, scope);
     return number;
+  }
+
+  private holders({ scope, subnet }: PoolRecord): (number: bigint) => Holder | undefined {
+    const holders = this.books.rules.takenIn(scope);
+    if (holders.size === 0) return () => undefined;
+    const family = familyOf(subnet);
+    return (number) => holders.get(addressOf(number, family));
   }
 
   /** What the container of this name had, or was given by a request whose answer was lost. */
@@ -115,6 +137,7 @@ export class LeaseBook {
     scope: ScopeIndex,
     range: AddressRange,
     name: string | null,
+    isTaken: (number: bigint) => boolean,
   ): bigint | null {
     if (name === null) return null;
     let former: { number: bigint; since: number } | null = null;
@@ -122,7 +145,7 @@ export class LeaseBook {
       const lease = scope.get(number);
       if (lease === undefined || !holds(range, number)) continue;
       if (lease.state === 'active' && this.isNamesake(pool, lease)) return number;
-      if (lease.state === 'released' && lease.since >= (former?.since ?? 0))
+      if (lease.state === 'released' && lease.since >= (former?.since ?? 0) && !isTaken(number))
         former = { number, since: lease.since };
     }
     return former?.number ?? null;
@@ -130,6 +153,16 @@ export class LeaseBook {
 
   private isNamesake(pool: PoolRecord, lease: LeaseRecord): boolean {
     return lease.kind === 'endpoint' && lease.port === null && this.isOurs(pool);
+  }
+
+  private exhausted({ scope: name, subnet }: PoolRecord, range: AddressRange, scope: ScopeIndex): WeftError {
+    const family = familyOf(subnet);
+    const used = new Set<bigint>();
+    for (const [number, { state }] of scope.entries()) if (state === 'active') used.add(number);
+    for (const [address, { leased }] of this.books.rules.takenIn(name))
+      if (!leased && familyOf(address) === family) used.add(numberOf(address));
+    const count = [...used].filter((number) => holds(range, number)).length;
+    return new WeftError('WEFT_IPAM_EXHAUSTED', { range: formatRange(range, family), subnet, count });
   }
 
   private async keep(pool: PoolRecord, number: bigint, { gateway, name }: AddressRequest): Promise<string> {
@@ -181,12 +214,6 @@ function holderText({ kind, name, port }: LeaseRecord): string {
   if (kind === 'auxiliary') return 'an auxiliary address';
   if (name !== null) return `that of container "${name}"${port === null ? '' : ` (port ${port})`}`;
   return port === null ? 'given to a container that is being started' : `that of port ${port}`;
-}
-
-function exhausted({ subnet }: PoolRecord, range: AddressRange, scope: ScopeIndex): WeftError {
-  let count = 0;
-  for (const [number, { state }] of scope.entries()) if (state === 'active' && holds(range, number)) count++;
-  return new WeftError('WEFT_IPAM_EXHAUSTED', { range: formatRange(range, familyOf(subnet)), subnet, count });
 }
 
 /** A scope that is full forgets the lease that was released longest ago. Throws WEFT_IPAM_LIMIT when none is. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { leaseKey, type PoolRecord, type PortRecord } from '../model/objects.js';
 import { LmdbStore } from '../state/lmdb_store.js';
-import { Ipam } from './ipam.js';
+import { Ipam, type IpamRules } from './ipam.js';
 import { addressOf, numberOf } from './range.js';
 import { bare, Crash, codeOf, errorOf, Host, minute } from './testing/host.js';
 
@@ -256,6 +256,74 @@ describe('an address that is asked for', () => {
     host.restart();
     host.now += minute + 1;
     expect(await codeOf(host.asked(pool, '10.32.0.5'))).toBe('WEFT_IPAM_ADDRESS_TAKEN');
+  });
+});
+
+describe('an address of a port that IPAM did not give it', () => {
+  beforeEach(() => {
+    host.taken = new Map([
+      ['10.32.0.1', { port: 'router', leased: false }],
+      ['10.32.0.3', { port: 'eth0@c1', leased: false }],
+      ['fd42::2', { port: 'router', leased: false }],
+    ]);
+  });
+
+  it('is not given, until the port is gone', async () => {
+    expect([await host.any(pool), await host.any(pool), await host.any(pool)]).toEqual([
+      '10.32.0.2/16',
+      '10.32.0.4/16',
+      '10.32.0.5/16',
+    ]);
+    const six = await host.pool('fd42::/64');
+    expect([await host.any(six), await host.any(six)]).toEqual(['fd42::1/64', 'fd42::3/64']);
+    host.taken.delete('10.32.0.3');
+    expect([await host.any(pool), await host.any(pool)]).toEqual(['10.32.0.3/16', '10.32.0.6/16']);
+    host.taken.clear();
+    expect([await host.any(pool), await host.any(pool)]).toEqual(['10.32.0.1/16', '10.32.0.7/16']);
+  });
+
+  it('is not given back to a name, nor as the one released longest ago', async () => {
+    const small = await host.pool('10.1.0.0/29');
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) await host.release(small, await host.any(small, name));
+    host.taken = new Map([
+      ['10.1.0.1', { port: 'router', leased: false }],
+      ['10.1.0.4', { port: 'web', leased: false }],
+    ]);
+    expect(await host.any(small, 'd')).toBe('10.1.0.2/29');
+    for (const address of ['10.1.0.3', '10.1.0.5', '10.1.0.6'])
+      expect(await host.any(small)).toBe(`${address}/29`);
+    const error = await errorOf(host.any(small));
+    expect(error.code).toBe('WEFT_IPAM_EXHAUSTED');
+    expect(error.message).toContain('6 are in use');
+  });
+
+  it('is refused to a container that asks for it, by the name of the port', async () => {
+    host.now += minute + 1;
+    for (let count = 0; count < 2; count++) {
+      const error = await errorOf(host.asked(pool, '10.32.0.3'));
+      expect(error.code).toBe('WEFT_IPAM_ADDRESS_TAKEN');
+      expect(error.message).toContain('it is that of port "eth0@c1"');
+      expect(host.leases()).toEqual([]);
+    }
+  });
+
+  it('is given again, when a port had it from IPAM, to who asks for it, or when no other is left', async () => {
+    const small = await host.pool('10.1.0.0/30');
+    await host.claim(small.scope, await host.any(small), 'p-1');
+    host.taken = new Map([['10.1.0.1', { port: 'web', leased: true }]]);
+    await host.release(small, '10.1.0.1');
+    host.now += 10 * minute;
+    await host.ipam.collect();
+    expect(host.ipam.lease(small.scope, '10.1.0.1')).toBeUndefined();
+    expect(await host.any(small)).toBe('10.1.0.2/30');
+    expect(await host.any(small)).toBe('10.1.0.1/30');
+    await host.release(small, '10.1.0.1');
+    expect(await host.asked(small, '10.1.0.1')).toBe('10.1.0.1/30');
+  });
+
+  it('may be a gateway or an auxiliary address', async () => {
+    expect(await host.gateway(pool)).toBe('10.32.0.1/16');
+    expect(await host.asked(pool, '10.32.0.3')).toBe('10.32.0.3/16');
   });
 });
 
@@ -560,7 +628,13 @@ describe('the limit of leases', { timeout: 60_000 }, () => {
 });
 
 describe('on the real store', { timeout: 60_000 }, () => {
-  const rules = { subnetsOf: () => null, shareOf: () => null, meshed: () => false, occupied: () => [] };
+  const rules: IpamRules = {
+    subnetsOf: () => null,
+    shareOf: () => null,
+    meshed: () => false,
+    occupied: () => [],
+    takenIn: () => new Map(),
+  };
   let directory: string;
   let store: LmdbStore;
   beforeEach(async () => {

@@ -5,7 +5,7 @@ import { type AddressRange, holds } from './range.js';
 
 /**
  * Finds the lowest address without a lease in amortised constant time: below the cursor every address has a lease, but for those in the
- * heap, which had one until it was forgotten.
+ * heap, which had one until it was forgotten, or were taken without one.
  */
 export class Window {
   private cursor: bigint;
@@ -32,21 +32,35 @@ export class Window {
     if (lease === undefined && number < this.cursor) this.returned.push(number);
   }
 
-  /** The lowest address without a lease; null when all have one. */
-  lowest(): bigint | null {
-    for (;;) {
-      const lowest = this.returned.lowest();
-      if (lowest === undefined) break;
-      if (!this.leases.has(lowest)) return lowest;
+  /** The lowest address without a lease that is not `taken`; null when there is none. */
+  lowest(taken: (number: bigint) => boolean): bigint | null {
+    const passed: bigint[] = [];
+    let found: bigint | null = null;
+    for (let lowest = this.returned.lowest(); lowest !== undefined; lowest = this.returned.lowest()) {
+      const isFree = !this.leases.has(lowest);
+      if (isFree && !taken(lowest)) {
+        found = lowest;
+        break;
+      }
       this.returned.removeLowest();
+      // It is free again when it is no longer taken.
+      if (isFree) passed.push(lowest);
     }
-    while (this.cursor <= this.range.last && this.leases.has(this.cursor)) this.cursor++;
-    return this.cursor <= this.range.last ? this.cursor : null;
+    while (found === null && this.cursor <= this.range.last) {
+      const isFree = !this.leases.has(this.cursor);
+      if (isFree && !taken(this.cursor)) found = this.cursor;
+      else {
+        if (isFree) passed.push(this.cursor);
+        this.cursor++;
+      }
+    }
+    for (const number of passed) this.returned.push(number);
+    return found;
   }
 
-  /** The address that was released longest ago. */
-  longestReleased(): bigint | null {
-    const [number] = this.released;
-    return number ?? null;
+  /** The address that was released longest ago and is not `taken`. */
+  longestReleased(taken: (number: bigint) => boolean): bigint | null {
+    for (const number of this.released) if (!taken(number)) return number;
+    return null;
   }
 }

@@ -4,7 +4,7 @@ import type { EngineNetworkRecord, LeaseRecord, PoolRecord, PortRecord } from '.
 import { leaseKey } from '../../model/objects.js';
 import { MemoryStore } from '../../state/memory_store.js';
 import type { Change, Kind, Records, Store, StoreProblem, Transaction } from '../../state/store.js';
-import { Ipam, type IpamRules } from '../ipam.js';
+import { type Holder, Ipam, type IpamRules } from '../ipam.js';
 import type { Share } from '../shares.js';
 
 export const minute = 60_000;
@@ -82,6 +82,8 @@ export class Host {
   peers = false;
   networks: Record<string, string[]> = {};
   occupied: string[] = [];
+  /** Of ports. */
+  taken = new Map<string, Holder>();
   now = 1_800_000_000_000;
 
   constructor(share: Share | null = null) {
@@ -96,6 +98,7 @@ export class Host {
       shareOf: () => this.share,
       meshed: () => this.peers,
       occupied: () => this.occupied,
+      takenIn: () => this.taken,
     };
     this.store = new FallibleStore(this.disk);
     this.ipam = new Ipam({ store: this.store, rules, now: () => this.now });

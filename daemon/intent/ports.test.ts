@@ -1,0 +1,96 @@
+/** What a port may not have because Docker has it; the rest is tried with the reconciler. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { parseConfig } from '../config/load.js';
+import { type LeaseRecord, leaseKey, type Owner } from '../model/objects.js';
+import type { Namespaces } from '../reconcile/netns.js';
+import { Catalog } from '../state/catalog.js';
+import { MemoryStore } from '../state/memory_store.js';
+import { EventBus } from '../telemetry/events.js';
+import { Mutex } from './mutex.js';
+import { PortIntent } from './ports.js';
+
+const owner: Owner = { kind: 'api', ref: 'weft' };
+const lease: LeaseRecord = {
+  scope: 'blue',
+  address: '10.42.0.2',
+  kind: 'endpoint',
+  name: null,
+  port: null,
+  state: 'active',
+  since: 0,
+};
+
+let store: MemoryStore;
+let ports: PortIntent;
+beforeEach(() => {
+  store = new MemoryStore();
+  ports = new PortIntent({
+    store,
+    catalog: new Catalog(store, parseConfig('networks: { blue: { vni: 42 } }', 'f.yaml')),
+    reconciler: {
+      stopping: false,
+      settle: async () => undefined,
+      failureOf: () => null,
+      portFailure: () => null,
+      hasPort: () => true,
+      trigger: () => undefined,
+      expectArrival: () => undefined,
+    },
+    namespaces: { ownCookie: '1' } as Namespaces,
+    events: new EventBus(),
+    mutex: new Mutex(),
+  });
+});
+
+const keep = (change: Partial<LeaseRecord> = {}) => {
+  const record = { ...lease, ...change };
+  return store.put('lease', leaseKey(record), record);
+};
+const add = (address: string) =>
+  ports.add({ network: 'blue', ifname: 'w0', addresses: [address] }, null, owner);
+
+describe('an address that IPAM has given', () => {
+  it('is refused to a port, and the container named', async () => {
+    await keep();
+    await expect(add('10.42.0.2/24')).rejects.toMatchObject({
+      code: 'WEFT_ADDRESS_IN_USE',
+      message: 'address 10.42.0.2 belongs to a container of Docker on network "blue" already',
+    });
+    await keep({ name: 'web' });
+    await expect(add('10.42.0.2/16')).rejects.toThrow('belongs to container "web" of Docker on network');
+    expect(store.list('port')).toEqual([]);
+    await add('10.42.0.3/24');
+  });
+
+  it('is found in the pools of all families that are on the network', async () => {
+    const id = 'weft:1:fd42::/64';
+    const subnet = 'fd42::/64';
+    await store.put('pool', id, {
+      id,
+      scope: subnet,
+      subnet,
+      range: null,
+      references: 1,
+      bound: true,
+      requestedAt: 0,
+    });
+    await store.put('engine-network', 'n1', {
+      id: 'n1',
+      engine: 'docker',
+      network: 'blue',
+      pools: [{ id, subnet, gateway: null, auxiliary: [] }],
+      internal: false,
+    });
+    await keep({ scope: subnet, address: 'fd42::2' });
+    await expect(add('FD42:0::2/64')).rejects.toMatchObject({ code: 'WEFT_ADDRESS_IN_USE' });
+  });
+
+  it.each([{ state: 'released' }, { kind: 'gateway' }, { kind: 'auxiliary' }, { scope: 'red' }] as const)(
+    'is free when it is %o',
+    async (change) => {
+      await keep(change);
+      await add('10.42.0.2/24');
+      expect(store.list('port')).toMatchObject([{ addresses: ['10.42.0.2/24'] }]);
+    },
+  );
+});

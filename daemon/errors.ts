@@ -324,6 +324,13 @@ const table = {
     sentence: 'the state directory {dir} cannot be used: {reason}',
     remedy: 'Check its owner, its permissions, and the space left on its file system.',
   },
+  WEFT_STATE_DAMAGED: {
+    http: 500,
+    exit: 1,
+    sentence: 'the state in {dir} is damaged: {reason}',
+    remedy:
+      'Put a copy of the directory back, or move it away and start weftd again: it then begins anew with what the configuration file declares. Networks of Docker are to be removed and created again.',
+  },
   WEFT_SOCKET_TAKEN: {
     http: 409,
     exit: 5,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { WeftError } from '../errors.js';
+import { damageOf } from './data_file.js';
 import {
   type Change,
   type Kind,
@@ -21,6 +22,9 @@ const schemaVersion = 2;
 /** Of whose records this version reads all; 1 had no ports of Docker. */
 const readable: readonly unknown[] = [1, schemaVersion];
 
+/** What lmdb says of pages that are not what they should be. */
+const damaged = /MDB_(CORRUPTED|PAGE_NOTFOUND|INVALID|PANIC|VERSION_MISMATCH)/;
+
 const removed: StoreProblem = {
   kind: 'removed',
   reason: 'it was removed or replaced while weftd runs; start weftd again',
@@ -33,9 +37,11 @@ export class LmdbStore implements Store {
   private readonly opened: string | null;
   private lastFailure: string | null = null;
 
-  /** Throws WEFT_STATE_UNUSABLE. The caller holds the lock of the directory. */
+  /** Throws WEFT_STATE_UNUSABLE or WEFT_STATE_DAMAGED. The caller holds the lock of the directory. */
   static async open(directory: string): Promise<LmdbStore> {
     try {
+      const damage = damageOf(join(directory, 'state', 'data.mdb'));
+      if (damage !== null) throw new WeftError('WEFT_STATE_DAMAGED', { dir: directory, reason: damage });
       // Without overlappingSync a write resolves only after fsync; with it (the default) it would resolve before.
       const root = open({
         path: join(directory, 'state'),
@@ -62,8 +68,10 @@ export class LmdbStore implements Store {
       for (const database of databases.values()) for (const _ of database.getRange());
       return new LmdbStore(directory, root, meta, databases, String(hostId));
     } catch (cause) {
+      if (cause instanceof WeftError) throw cause;
       const reason = (cause as Error).message;
-      throw new WeftError('WEFT_STATE_UNUSABLE', { dir: directory, reason }, { cause });
+      const code = damaged.test(reason) ? 'WEFT_STATE_DAMAGED' : 'WEFT_STATE_UNUSABLE';
+      throw new WeftError(code, { dir: directory, reason }, { cause });
     }
   }
 

@@ -221,8 +221,11 @@ export class EndpointIntent {
 
   /** Docker releases the addresses of the endpoints that it forgot when it is started again. */
   private isForgotten(other: PortRecord, port: PortRecord, sharesAddress: boolean): boolean {
-    const { store } = this.parts;
+    const { store, namespaces } = this.parts;
     if (other.endpoint === undefined) return false;
+    // Whatever IPAM was told: the container lives.
+    const { sandbox } = other.endpoint;
+    if (sandbox !== null && namespaces.exists(sandbox.path)) return false;
     const pools = store.get('engine-network', other.endpoint.engineNetwork)?.pools ?? [];
     if (pools.some(({ id }) => id !== null))
       return !leasesOf(store, other).some(({ lease }) => lease.state === 'active');

@@ -13,7 +13,7 @@ const arrivalTime = 15_000;
 
 export function diagnose(
   view: View,
-  catalog: Pick<Catalog, 'ports' | 'peers' | 'engineNetworks'>,
+  catalog: Pick<Catalog, 'ports' | 'peers' | 'engineNetworks' | 'config'>,
   counters: NamedCounters,
   now: number,
   label: (port: PortRecord) => string,
@@ -48,7 +48,7 @@ export function diagnose(
           ? []
           : [
               finding(
-                'PORT_MAC_CHANGED',
+                port.spoof === 'deny' ? 'PORT_MAC_REFUSED' : 'PORT_MAC_CHANGED',
                 object,
                 `${label(port)} has MAC ${link.mac}, it was made with ${port.mac}`,
               ),
@@ -62,6 +62,7 @@ export function diagnose(
         const sentence = `network ${id.slice(0, 12)} of Docker is on network "${network}", which is declared no more`;
         return finding('ENGINE_NETWORK_LOST', `network ${network}`, sentence);
       }),
+    ...shareFindings(view, catalog),
     ...view.conflicts.flatMap((conflict) => conflictFinding(conflict, catalog, label)),
     ...catalog.peers().flatMap(({ id, address }) => {
       const reason = counters.peers.get(id)?.offloadDisabled ?? null;
@@ -70,6 +71,27 @@ export function diagnose(
         : [finding('PEER_OFFLOAD_DISABLED', `peer ${address}`, `UDP_SEGMENT is not used: ${reason}`)];
     }),
   ];
+}
+
+/** A share that was taken away is missed only when the next container starts. */
+function shareFindings(
+  { picture }: View,
+  catalog: Pick<Catalog, 'engineNetworks' | 'config' | 'peers'>,
+): FindingDraft[] {
+  if (catalog.peers().every(({ id }) => picture.peers.get(id)?.state === 'self')) return [];
+  const { ipam, networks } = catalog.config;
+  const without = catalog
+    .engineNetworks()
+    .filter(({ pools }) => pools.some(({ id }) => id !== null))
+    .map(({ network }) => network)
+    .filter((network) => (networks[network]?.ipam?.share ?? ipam.share) === null);
+  return [...new Set(without)].map((network) =>
+    finding(
+      'IPAM_NO_SHARE',
+      `network ${network}`,
+      `this host has peers, but no share of the addresses of network "${network}"`,
+    ),
+  );
 }
 
 /** The engine has yet to move the link into the container and to bring it up there. */

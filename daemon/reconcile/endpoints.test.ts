@@ -246,10 +246,10 @@ describe('an endpoint', () => {
   it('is given up when Docker leaves it at home', async () => {
     await createNetwork();
     await world.endpoints.create(request);
-    clock += 4 * 60_000;
+    clock += 100_000;
     await world.reconciler.settle();
     expect(ports()).toEqual([endpointId]);
-    clock += 2 * 60_000;
+    clock += 60_000;
     await world.reconciler.settle();
     await world.reconciler.settle();
     expect(ports()).toEqual([]);
@@ -258,14 +258,32 @@ describe('an endpoint', () => {
 
   it('gives way to another one that Docker gave its address to', async () => {
     const { port } = await running();
+    native.namespaces.delete('/run/docker/netns/abc');
     await lease('10.32.0.2');
     const next = await world.endpoints.create({ ...request, id: 'e2'.repeat(32) });
     expect(ports()).toEqual([next.owner.ref]);
     expect(next.id).not.toBe(port.id);
   });
 
+  it('does not give way while its container lives, whatever IPAM was told', async () => {
+    await running();
+    await lease('10.32.0.2');
+    const thief = { ...request, id: 'e2'.repeat(32) };
+    await expect(world.endpoints.create(thief)).rejects.toMatchObject({ code: 'WEFT_ADDRESS_IN_USE' });
+    expect(ports()).toEqual([endpointId]);
+  });
+
+  it('tells of a share that was taken away', async () => {
+    await createNetwork();
+    await restart('peers: [10.99.0.9]\nnetworks: { blue: { vni: 42, mtu: 1400 } }');
+    expect(world.reconciler.findings.map(({ code }) => code)).toContain('IPAM_NO_SHARE');
+    await restart('peers: [10.99.0.9]\nipam: { share: { of: 2, index: 0 } }');
+    expect(world.reconciler.findings.map(({ code }) => code)).not.toContain('IPAM_NO_SHARE');
+  });
+
   it('gives way to another one with its MAC, when Docker has released its address', async () => {
     const { port } = await running();
+    native.namespaces.delete('/run/docker/netns/abc');
     await world.store.put('lease', leaseKey({ scope: subnet, address: '10.32.0.2' }), {
       scope: subnet,
       address: '10.32.0.2',

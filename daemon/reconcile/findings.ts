@@ -94,6 +94,15 @@ const kinds = {
     severity: 'error',
     remedy: 'Something in the container deleted its interface: restart the container.',
   },
+  PORT_MAC_REFUSED: {
+    severity: 'warning',
+    remedy: 'Its frames are dropped: set the MAC back, or start the container again with --mac-address.',
+  },
+  IPAM_NO_SHARE: {
+    severity: 'warning',
+    remedy:
+      'No container can be started on a network of Docker: give this host its own "ipam: { share: { of: 16, index: 3 } }" again and run "weft reload".',
+  },
   ADDRESS_OUTSIDE: {
     severity: 'info',
     remedy: 'Check the prefix: other machines of the network may not find this address.',

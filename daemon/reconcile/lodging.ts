@@ -30,7 +30,7 @@ export interface Sight {
 }
 
 /** Join follows CreateEndpoint, and DeleteEndpoint follows Leave, within moments; an engine that takes longer is dead. */
-const patience = 5 * 60_000;
+const patience = 2 * 60_000;
 /** A sandbox may be mounted a little after Join. */
 const mountPatience = 60_000;
 
@@ -62,7 +62,9 @@ export function lodge(endpoint: EndpointRecord, sight: Sight): Place {
     return {
       state: 'gone',
       reason: attached
-        ? 'Docker is moving its link'
+        ? waited > mountPatience
+          ? 'its link is in a namespace that its container made'
+          : 'Docker is moving its link'
         : 'its link was deleted in the container, or has neither its alias nor its MAC any more; restart it',
     };
   // A descriptor that was opened at home sees its namespace die, so while it is well, so is the container.

@@ -73,6 +73,11 @@ export class Namespaces {
     }
   }
 
+  /** Whether a namespace is there now, whatever this round saw. */
+  exists(given: string): boolean {
+    return this.lastingPaths(outsideVar(given)).some((path) => this.tryCookie(path) !== null);
+  }
+
   /** What a path leads to that an engine named; `path` is one that opens it from here. */
   find(
     given: string,
@@ -80,9 +85,7 @@ export class Namespaces {
     | { state: 'present'; path: string; cookie: string }
     | { state: 'absent' }
     | { state: 'unsure'; reason: string } {
-    // An absolute link of another root would be followed in ours.
-    const direct = given.replace(/^\/var\/run\//, '/run/');
-    for (const path of this.lastingPaths(direct)) {
+    for (const path of this.lastingPaths(outsideVar(given))) {
       try {
         return { state: 'present', path, cookie: this.cookieAt(path) };
       } catch (error) {
@@ -187,4 +190,9 @@ function pathOf(given: string): { kind: NetnsRecord['kind']; path: string } {
     netns: JSON.stringify(given),
     reason: 'neither a name, an absolute path, nor a PID',
   });
+}
+
+/** /var/run is a link to /run; an absolute link of another root would be followed in ours. */
+function outsideVar(path: string): string {
+  return path.replace(/^\/var\/run\//, '/run/');
 }

@@ -113,7 +113,7 @@ const table = {
     http: 409,
     exit: 5,
     sentence: 'MAC {mac} belongs to port "{port}" on network "{network}" already',
-    remedy: 'Choose another MAC, or leave --mac away to have one made.',
+    remedy: 'Choose another MAC, or leave it away (--mac; with Docker, --mac-address) to have one made.',
   },
   WEFT_LINK_EXISTS: {
     http: 409,
@@ -169,7 +169,7 @@ const table = {
     http: 409,
     exit: 5,
     sentence: 'address {address} of subnet {subnet} is taken: it is {holder}',
-    remedy: 'Choose another --ip, or leave it away to be given a free one.',
+    remedy: 'Choose another address (--ip, --ip6), or leave it away to be given a free one.',
   },
   WEFT_IPAM_ADDRESS_OUTSIDE: {
     http: 400,

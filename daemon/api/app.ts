@@ -123,7 +123,7 @@ function addObjects(app: OpenAPIHono<Env>, parts: ApiParts): void {
     c.json(views.network(await parts.networks.create(c.req.valid('json'), owner)), 201),
   );
   app.openapi(routes.getNetwork, (c) =>
-    c.json(views.network(catalog.network(c.req.valid('param').name)), 200),
+    c.json(views.network(views.networkNamed(c.req.valid('param').name)), 200),
   );
   app.openapi(routes.deleteNetwork, async (c) => {
     await parts.networks.remove(c.req.valid('param').name, owner, c.req.valid('query').force === 'true');

@@ -179,6 +179,13 @@ describe('a network of Docker', () => {
     ]);
     expect(red?.engines).toEqual([]);
   });
+
+  it('is found by the name that Docker has for it, too', () => {
+    expect(() => views.networkNamed('front')).toThrow('there is no network "front"');
+    known.set(endpoint, facts);
+    expect(views.networkNamed('front').name).toBe('blue');
+    expect(views.networkNamed('red').name).toBe('red');
+  });
 });
 
 describe('a pool', () => {

@@ -42,6 +42,16 @@ export class Views {
     return this.parts.catalog.networks().map((network) => this.network(network, counters));
   }
 
+  /** By its name, or by the one that Docker has for it while that is unique. Throws WEFT_NETWORK_NOT_FOUND. */
+  networkNamed(name: string): NetworkRecord {
+    const { catalog, names } = this.parts;
+    const known = catalog.networks();
+    if (known.some((network) => network.name === name)) return catalog.network(name);
+    const ofDocker = catalog.engineNetworks().filter(({ id }) => names.networkName(id) === name);
+    const [only, ...others] = new Set(ofDocker.map(({ network }) => network));
+    return catalog.network(only !== undefined && others.length === 0 ? only : name);
+  }
+
   network(network: NetworkRecord, counters = this.parts.datapath.counters()): Network {
     const { name, vni, subnets, mtu, vlan, owner } = network;
     const fdb = counters.networks.get(name);

@@ -3,7 +3,7 @@ import type { Network, NetworkCreate } from '../../api/schema.js';
 import { mtu, segment, subnet, wholeNumber } from '../arguments.js';
 import { defineCommand, type Group } from '../command.js';
 import { isRemote } from '../failure.js';
-import { block, table } from '../layout.js';
+import { block, type Column, table } from '../layout.js';
 import { count, shortId } from '../text.js';
 
 const name = { type: 'string', describe: 'Name of the network', demandOption: true } as const;
@@ -62,6 +62,9 @@ const ls = defineCommand({
           { header: 'FDB', cell: (row) => count(row.fdb.learned + row.fdb.declared), right: true },
           { header: 'SUBNETS', cell: (row) => row.subnets.join(', ') || '-' },
           { header: 'ORIGIN', cell: (row) => row.owner.kind },
+          ...(rows.some(({ engines }) => engines.length > 0)
+            ? [{ header: 'DOCKER', cell: dockerNames } satisfies Column<Network>]
+            : []),
         ],
         context,
       ),
@@ -94,6 +97,10 @@ const inspect = defineCommand({
     );
   },
 });
+
+function dockerNames({ engines }: Network): string {
+  return engines.map(({ id, name: given }) => given ?? shortId(id)).join(', ') || '-';
+}
 
 function engineNetwork({ id, name: given, subnets, internal }: Network['engines'][number]): string {
   const details = [subnets.join(', '), internal ? 'internal' : ''].filter((text) => text !== '').join(', ');

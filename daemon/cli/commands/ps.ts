@@ -11,7 +11,12 @@ export const ps = defineCommand({
     'List the containers of this host that are on networks of weft. ' +
     'A container on two networks has two lines. RECEIVED is what weft received from it, SENT what it sent there, since the port ' +
     'was made. Names come from Docker: while it cannot be asked, an endpoint is shown by its ID in parentheses.',
-  positionals: { network: { type: 'string', describe: 'Only the containers on this network' } },
+  positionals: {
+    network: {
+      type: 'string',
+      describe: 'Only the containers on this network, by its name here or that of Docker',
+    },
+  },
   options: {
     wide: {
       type: 'boolean',
@@ -27,9 +32,12 @@ export const ps = defineCommand({
   async run(args, context) {
     const wanted = args.network;
     // The network is asked for first, so that a mistyped name is an error and not an empty list.
-    if (wanted !== undefined) await context.api.get<Network>(`/v1/networks/${segment('<network>', wanted)}`);
+    const found =
+      wanted === undefined
+        ? null
+        : await context.api.get<Network>(`/v1/networks/${segment('<network>', wanted)}`);
     const all = await context.api.list<Container>('/v1/containers');
-    const containers = wanted === undefined ? all : all.filter(({ network }) => network === wanted);
+    const containers = wanted === undefined ? all : all.filter(({ network }) => network === found?.name);
     const nothing =
       wanted === undefined
         ? 'There are no containers on networks of weft.'

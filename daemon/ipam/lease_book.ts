@@ -67,8 +67,8 @@ export class LeaseBook {
     const address = addressOf(number, familyOf(pool.subnet));
     const taken = (holder: string) =>
       new WeftError('WEFT_IPAM_ADDRESS_TAKEN', { address, subnet: pool.subnet, holder });
-    // A port that is a router may well have what Docker reserves as gateway or auxiliary address.
-    const isReserving = gateway || isBeingMade(this.books, pool);
+    // A port that is a router may well have what Docker reserves as gateway or auxiliary address. Only containers have names.
+    const isReserving = gateway || (name === null && isBeingMade(this.books, pool));
     if (lease === undefined || lease.state === 'released') {
       const holder = this.books.rules.takenIn(pool.scope).get(address);
       if (holder === undefined || holder.leased || isReserving) return number;

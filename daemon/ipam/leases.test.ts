@@ -298,6 +298,7 @@ describe('an address of a port that IPAM did not give it', () => {
   });
 
   it('is refused to a container that asks for it, by the name of the port', async () => {
+    expect(await codeOf(host.asked(pool, '10.32.0.3', 'web'))).toBe('WEFT_IPAM_ADDRESS_TAKEN');
     host.now += minute + 1;
     for (let count = 0; count < 2; count++) {
       const error = await errorOf(host.asked(pool, '10.32.0.3'));

@@ -266,7 +266,8 @@ describe('weftd on a fake kernel', () => {
     expect((await call('DELETE', `${path}?force=maybe`)).status).toBe(400);
     expect((await call('DELETE', `${path}?force=true`)).status).toBe(204);
     expect((await call('GET', '/v1/pools')).body).toEqual([]);
-    expect((await call('DELETE', `/v1/pools/${encodeURIComponent('10.32.0.0/16')}`)).status).toBe(404);
+    for (const ref of [encodeURIComponent('10.32.0.0/16'), 'x'.repeat(10_000)])
+      expect((await call('DELETE', `/v1/pools/${ref}`)).status).toBe(404);
   });
 
   it('undoes the rest when a part of stopping fails', async () => {

@@ -17,7 +17,7 @@ import {
 import { change, type LeaseChange } from './collection.js';
 import { defaultSubnets } from './default_subnets.js';
 import type { PoolRequest } from './ipam.js';
-import { type PoolIdentity, poolIdOf } from './pool_id.js';
+import { type PoolIdentity, parsePoolId, poolIdOf } from './pool_id.js';
 import { overlap } from './range.js';
 import { giveable } from './shares.js';
 import { checkRange, checkSubnet, invalid } from './subnets.js';
@@ -135,7 +135,7 @@ export class PoolBook {
 
   private named(reference: string): PoolRecord {
     const { store } = this.books;
-    const exact = store.get('pool', reference);
+    const exact = parsePoolId(reference) === null ? undefined : store.get('pool', reference);
     if (exact !== undefined) return exact;
     const parsed = parseSubnet(reference);
     const pools = store.list('pool').filter(({ subnet }) => 'subnet' in parsed && subnet === parsed.subnet);

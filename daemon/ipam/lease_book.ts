@@ -40,10 +40,10 @@ export class LeaseBook {
   }
 
   /**
-   * Also when the port that claimed the address still looks alive. Docker releases the address of an endpoint that it forgot while its
-   * container died, when it is started again, and at once asks for the same address for the container's new endpoint; the sandbox of the
-   * old one still seems to be there. So the release is what tells that the new endpoint may take over. Others are not given the address
-   * while the port is there, unless no other is left.
+   * Also when the port that claimed the address looks alive. Docker releases the address of an endpoint that it forgot while its
+   * container died, when it is started again, and at once asks for the same address for the container's new endpoint; the record of the
+   * old one still has its sandbox. Whether the old one gives way is decided when the new one is created, where the sandbox can be looked
+   * at. Others are not given the address while the port is there, unless no other is left.
    */
   async release(scope: string, address: string): Promise<void> {
     const key = leaseKey({ scope, address });

@@ -133,6 +133,8 @@ TEST_CASE("a super-frame is held to its segments, and dropped with all of them")
     CHECK(rig.dropped(Drop::too_big) == (14'000 + fitting) / (fitting + 1));
     REQUIRE(rig.answers().size() == 1);
     CHECK(rig.answers()[0].vnet.gso_type == kGsoNone);
+    CHECK(rig.a.port->counters.tx_frames.get() == 2);  // B's broadcast and the answer
+    CHECK(rig.a.port->counters.tx_super_frames.get() == 0);
     CHECK(rig.balanced());
   }
 }
@@ -294,6 +296,27 @@ TEST_CASE("a TCP super-frame without DF is cut smaller, for each peer as it fits
     for (const auto& [peer, payload] : joined) CHECK(payload == f.payload);
   }
   CHECK(rig.dropped(Drop::too_big) == 0);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("the pieces for many peers do not spoil the segments for one that takes them whole") {
+  PathRig rig(1300);
+  for (int i = 3; i < 203; ++i) rig.add_peer("10.0.0." + std::to_string(i))->options.mtu = 1300;
+  rig.add_peer("10.0.1.1");
+  Built f{.dont_fragment = false, .payload = Bytes(60'000, 0x22), .unfinished = true};
+  rig.from_guest(rig.a, with_macs(build(f), kBroadcast, kMacA), tso(f, 1400));
+  uint32_t sequence = f.sequence;
+  for (const Sent& sent : rig.sender->sent) {
+    if (sent.to != "10.0.1.1") continue;
+    for (const Bytes& datagram : sent.datagrams()) {
+      Bytes segment(datagram.begin() + 8, datagram.end());
+      const Packet packet = parsed(segment);
+      CHECK(l4_checksum_holds(segment, packet));
+      CHECK(get32(segment, packet.l4_offset + 4u) == sequence);
+      sequence += static_cast<uint32_t>(segment.size() - packet.payload_offset);
+    }
+  }
+  CHECK(sequence == f.sequence + 60'000);
   CHECK(rig.balanced());
 }
 

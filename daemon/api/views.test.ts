@@ -1,23 +1,14 @@
 /** What the API shows of Docker, as one endpoint goes into its container. */
-import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { parseConfig } from '../config/load.js';
-import { Datapath } from '../datapath/datapath.js';
 import { FakeNative } from '../datapath/fake_native.js';
 import { type ContainerFacts, noNames } from '../docker/names.js';
 import type { PluginState } from '../docker/plugin_state.js';
 import { EndpointIntent } from '../intent/endpoints.js';
 import { EngineNetworkIntent } from '../intent/engine_networks.js';
-import { Mutex } from '../intent/mutex.js';
-import type { IntentParts } from '../intent/parts.js';
 import { linkAlias } from '../model/identity.js';
 import { leaseKey, type PortRecord } from '../model/objects.js';
-import { Namespaces } from '../reconcile/netns.js';
-import { Reconciler } from '../reconcile/reconciler.js';
-import { PeerResolver } from '../reconcile/resolver.js';
-import { Catalog } from '../state/catalog.js';
-import { MemoryStore } from '../state/memory_store.js';
-import { EventBus } from '../telemetry/events.js';
+import type { Reconciler } from '../reconcile/reconciler.js';
+import { buildWorld } from '../reconcile/testing/world.js';
 import { ContainerSchema, NetworkSchema, type Pool, PoolSchema, PortSchema, StatusSchema } from './schema.js';
 import { Views } from './views.js';
 
@@ -47,35 +38,10 @@ beforeEach(async () => {
   known = new Map();
   plugin = { socket: '/run/p.sock', state: 'listening', reason: null, activated: null };
   pools = [];
-  const store = new MemoryStore();
+  const world = buildWorld({ native, config: 'networks: { blue: { vni: 42 }, red: { vni: 43 } }' });
+  const { store, catalog, datapath, parts } = world;
+  ({ reconciler } = world);
   hostId = store.hostId;
-  const proc = { bootId: () => 'boot-1', startTime: () => null };
-  const catalog = new Catalog(
-    store,
-    parseConfig('networks: { blue: { vni: 42 }, red: { vni: 43 } }', 'f.yaml'),
-  );
-  const datapath: Datapath = new Datapath(native, { mergeTcp: true, mergeUdp: false }, () =>
-    reconciler.handleEvents(),
-  );
-  const namespaces = new Namespaces(native, proc);
-  const resolver = new PeerResolver(
-    () => Promise.reject(new Error('no names')),
-    () => undefined,
-  );
-  const events = new EventBus();
-  const log = pino({ level: 'silent' });
-  reconciler = new Reconciler({
-    store,
-    catalog,
-    datapath,
-    kernel: native,
-    namespaces,
-    proc,
-    resolver,
-    events,
-    log,
-  });
-  const parts: IntentParts = { store, catalog, reconciler, namespaces, events, mutex: new Mutex() };
   views = new Views({
     catalog,
     reconciler,
@@ -120,7 +86,7 @@ beforeEach(async () => {
   });
   const lease = { scope: 'blue', address: '10.32.0.2', kind: 'endpoint', name: null, port: null } as const;
   await store.put('lease', leaseKey(lease), { ...lease, state: 'active', since });
-  const endpoints = new EndpointIntent(parts, proc.bootId);
+  const endpoints = new EndpointIntent(parts, () => 'boot-1');
   port = await endpoints.create({ id: endpoint, engineNetwork, addresses: ['10.32.0.2/16'], mac: null });
   await endpoints.join(endpoint, '/var/run/docker/netns/abc');
   await reconciler.settle();

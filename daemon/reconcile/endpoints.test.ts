@@ -1,24 +1,16 @@
 /** Endpoints of Docker in a fake world: their links move, and Docker dies at every moment. */
-import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseConfig } from '../config/load.js';
-import { Datapath } from '../datapath/datapath.js';
 import { FakeNative } from '../datapath/fake_native.js';
 import type { Link } from '../datapath/kernel.js';
 import { EndpointIntent } from '../intent/endpoints.js';
 import { type EngineNetworkCreate, EngineNetworkIntent } from '../intent/engine_networks.js';
-import { Mutex } from '../intent/mutex.js';
 import { NetworkIntent } from '../intent/networks.js';
-import type { IntentParts } from '../intent/parts.js';
 import { ReloadIntent } from '../intent/reload.js';
 import { linkAlias } from '../model/identity.js';
 import { leaseKey, type PoolRecord } from '../model/objects.js';
-import { Catalog } from '../state/catalog.js';
 import { MemoryStore } from '../state/memory_store.js';
-import { EventBus } from '../telemetry/events.js';
-import { Namespaces } from './netns.js';
-import { Reconciler } from './reconciler.js';
-import { PeerResolver } from './resolver.js';
+import { buildWorld } from './testing/world.js';
 
 const endpointId = 'e1'.repeat(32);
 const sandbox = '/var/run/docker/netns/abc';
@@ -56,31 +48,16 @@ let world: ReturnType<typeof build>;
 const declared = 'networks: { blue: { vni: 42, mtu: 1400 } }';
 
 function build(store = new MemoryStore(), config = declared) {
-  const proc = { bootId: () => bootId, startTime: () => null };
-  const catalog = new Catalog(store, parseConfig(config, 'f.yaml'));
-  const datapath: Datapath = new Datapath(native, { mergeTcp: true, mergeUdp: false }, () =>
-    reconciler.handleEvents(),
-  );
-  const namespaces = new Namespaces(native, proc);
-  const resolver = new PeerResolver(
-    () => Promise.reject(new Error('no names')),
-    () => undefined,
-  );
-  const events = new EventBus();
-  const log = pino({ level: 'silent' });
-  const base = { store, catalog, datapath, kernel: native, namespaces, proc, resolver, events, log };
-  const reconciler: Reconciler = new Reconciler({
-    ...base,
+  const { parts, ...base } = buildWorld({
+    native,
+    config,
+    store,
+    proc: { bootId: () => bootId, startTime: () => null },
     now: () => new Date(clock),
     label: ({ owner }) => `container ${owner.ref.slice(0, 4)}`,
   });
-  const parts: IntentParts = { store, catalog, reconciler, namespaces, events, mutex: new Mutex() };
-  native.locks.clear();
   return {
-    store,
-    catalog,
-    datapath,
-    reconciler,
+    ...base,
     networks: new EngineNetworkIntent(parts, () => clock),
     ours: new NetworkIntent(parts),
     reload: (text: string) =>

@@ -1,26 +1,19 @@
 /** The reconciler in a fake world: what it repairs, what it reports, and what it leaves alone. */
-import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Views } from '../api/views.js';
-import { parseConfig } from '../config/load.js';
-import { Datapath } from '../datapath/datapath.js';
 import { refuse } from '../datapath/fake_engine.js';
 import { FakeNative } from '../datapath/fake_native.js';
 import { noNames } from '../docker/names.js';
 import { noPlugin } from '../docker/plugin_state.js';
 import { EntryIntent } from '../intent/entries.js';
-import { Mutex } from '../intent/mutex.js';
 import { NetworkIntent } from '../intent/networks.js';
-import type { IntentParts } from '../intent/parts.js';
 import { PeerIntent } from '../intent/peers.js';
 import { PortIntent } from '../intent/ports.js';
 import type { NetworkRecord, Owner } from '../model/objects.js';
-import { Catalog } from '../state/catalog.js';
 import { MemoryStore } from '../state/memory_store.js';
-import { EventBus, type EventQueue } from '../telemetry/events.js';
+import type { EventQueue } from '../telemetry/events.js';
 import { Namespaces } from './netns.js';
-import { Reconciler } from './reconciler.js';
-import { PeerResolver } from './resolver.js';
+import { buildWorld } from './testing/world.js';
 
 const owner: Owner = { kind: 'api', ref: 'weft' };
 const blue = 'networks: { blue: { vni: 42, subnets: [10.42.0.0/24] } }';
@@ -42,40 +35,19 @@ let names: Map<string, string[]>;
 let world: ReturnType<typeof build>;
 
 function build(config: string, store = new MemoryStore()) {
-  const events = new EventBus();
-  const proc = { bootId: () => bootId, startTime: (pid: number) => startTimes.get(pid) ?? null };
-  const catalog = new Catalog(store, parseConfig(config, 'f.yaml'));
-  const datapath: Datapath = new Datapath(native, { mergeTcp: true, mergeUdp: false }, () =>
-    reconciler.handleEvents(),
-  );
-  const namespaces = new Namespaces(native, proc);
-  const lookup = async (name: string) =>
-    names.get(name) ?? Promise.reject(refuse('ENOTFOUND', 'getaddrinfo'));
-  const resolver: PeerResolver = new PeerResolver(lookup, () => reconciler.trigger());
-  const log = pino({ level: 'silent' });
-  const reconciler: Reconciler = new Reconciler({
+  const { parts, ...base } = buildWorld({
+    native,
+    config,
     store,
-    catalog,
-    datapath,
-    kernel: native,
-    namespaces,
-    proc,
-    resolver,
-    events,
-    log,
+    proc: { bootId: () => bootId, startTime: (pid) => startTimes.get(pid) ?? null },
+    lookup: async (name) => names.get(name) ?? Promise.reject(refuse('ENOTFOUND', 'getaddrinfo')),
   });
-  const parts: IntentParts = { store, catalog, reconciler, namespaces, events, mutex: new Mutex() };
-  native.locks.clear();
   return {
-    store,
-    catalog,
-    datapath,
-    reconciler,
-    events,
+    ...base,
     networks: new NetworkIntent(parts),
     ports: new PortIntent(parts),
     peers: new PeerIntent(parts),
-    entries: new EntryIntent(parts, datapath),
+    entries: new EntryIntent(parts, base.datapath),
   };
 }
 

@@ -58,8 +58,9 @@ describe(`${cycles} port add/remove cycles`, () => {
     }).toEqual(before);
     expect(await host.ports()).toEqual([]);
     expect((await host.status()).findings).toEqual([]);
-    // A TAP costs the kernel 300 KiB: leaking one in ten would show. The heap of V8 breathes by some MiB.
+    // A TAP costs the kernel 300 KiB: leaking one in ten would show. V8 lets its heap grow by some 75 MiB before it collects
+    // it whole for the first time, after about 1,100 cycles, and less later; over more cycles (`npm run soak`) the bound is the same.
     expect(kernelMemory() - kernelBefore).toBeLessThan(30 * cycles);
-    expect(resident() - residentBefore).toBeLessThan(48 * 1024);
+    expect(resident() - residentBefore).toBeLessThan(128 * 1024);
   });
 });

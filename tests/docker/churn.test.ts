@@ -32,7 +32,6 @@ it(`leaks nothing in ${cycles} containers`, { timeout: 120_000 + cycles * 2000 }
   await cycle(cycles);
   // A connection of Docker or of the CLI may come and go.
   expect(descriptors()).toBeLessThan(before.descriptors + 10);
-  // The heap of V8 breathes by some MiB.
   // V8 lets its heap grow by some 75 MiB before it collects it whole; over 2,000 containers (`npm run soak`) the bound is the same.
   expect(resident() - before.resident).toBeLessThan(128 * 1024);
   expect((await h1.networks()).map(({ ports, fdb }) => ({ ports, fdb }))).toEqual([

@@ -76,7 +76,7 @@ export class EndpointIntent {
       const entries = catalog.entries();
       await store.transaction((tx) => {
         for (const { id } of stale) markRemoved(tx, id, entries);
-        // IPAM may have written it since.
+        // The name is IPAM's, which may have written it since.
         for (const lease of leases)
           tx.put('lease', leaseKey(lease), {
             ...lease,
@@ -187,8 +187,17 @@ export class EndpointIntent {
         const holder = known.kind === 'gateway' ? 'the gateway' : 'an auxiliary address';
         throw new WeftError('WEFT_IPAM_ADDRESS_TAKEN', { address, subnet: record.subnet, holder });
       }
-      const name = known?.name ?? null;
-      return [{ scope, address, kind: 'endpoint', name, port: port.id, state: 'active', since: this.now() }];
+      return [
+        {
+          scope,
+          address,
+          kind: 'endpoint',
+          name: null,
+          port: port.id,
+          state: 'active',
+          since: this.now(),
+        },
+      ];
     });
   }
 

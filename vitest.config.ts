@@ -26,6 +26,16 @@ export default defineConfig({
         },
       },
       {
+        // Other makers' VTEPs: Linux, Open vSwitch, FRR. As above.
+        test: {
+          name: 'foreign',
+          include: ['tests/foreign/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
+        },
+      },
+      {
         // Real container engines, each in a host with a weftd; as above, and slower.
         test: {
           name: 'docker',

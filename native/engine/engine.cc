@@ -193,7 +193,7 @@ void Engine::update_peer(uint16_t index, const PeerOptions& options) {
   auto peer = std::make_unique<Peer>(former.state);
   peer->index = index;
   peer->options = options;
-  if (options.offload != former.options.offload) peer->state->offload_error = 0;
+  if (options.offload != former.options.offload) peer->state->udp_segment.take_back(OffloadState::refused);
   auto tables = next();
   tables->peers[index] = peer.get();
   publish(std::move(tables));

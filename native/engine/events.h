@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "engine/offload_switch.h"
 #include "fdb/fdb.h"
 #include "io/endpoint.h"
 
@@ -28,9 +29,10 @@ struct Event {
   NetworkIndex network = 0;
   Mac mac = 0;
   Destination where;
-  int error = 0;     // errno of port_error and peer_offload_disabled
+  int error = 0;     // errno of port_error
   Endpoint address;  // of stranger and address_conflict
   uint16_t port = 0; // of address_conflict: whose address it is
+  OffloadOff off = {};  // of peer_offload_disabled
 };
 
 // Single producer (the worker), single consumer (the control thread).

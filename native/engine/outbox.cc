@@ -16,8 +16,6 @@ namespace {
 constexpr unsigned kMessages = 64;
 constexpr size_t kControlBytes = CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int));
 constexpr Seconds kTooBigInterval = 1;
-constexpr Seconds kFirstOffloadPause = 60;
-constexpr Seconds kLongestOffloadPause = 3600;
 
 // Every bit of the value reaches the low bits of the result, which choose a slot.
 uint32_t mix(uint64_t value) {
@@ -52,11 +50,7 @@ uint32_t Outbox::max_datagrams() const {
 
 bool Outbox::segments_for(Peer& peer) {
   if (underlay_->max_segments() == 1 || !peer.options.offload || peer.options.zero_checksum) return false;
-  PeerState& state = *peer.state;
-  if (state.offload_error.load(std::memory_order_relaxed) == 0) return true;
-  if (now_ < state.offload_retry) return false;
-  state.offload_error.store(0, std::memory_order_relaxed);  // routes and devices change: try again
-  return true;
+  return peer.state->udp_segment.usable(now_);
 }
 
 void Outbox::drop(Peer& peer, uint32_t frames, Drop reason) {
@@ -329,14 +323,11 @@ void Outbox::failed(Peer& peer, uint32_t datagrams, SendRemedy remedy) {
 }
 
 void Outbox::disable_offload(Peer& peer, int error) {
-  PeerState& state = *peer.state;
-  if (state.offload_error.exchange(error, std::memory_order_relaxed) != 0) return;
-  state.offload_pause = std::clamp(state.offload_pause * 2, kFirstOffloadPause, kLongestOffloadPause);
-  state.offload_retry = now_ + state.offload_pause;
+  if (!peer.state->udp_segment.refuse(error, now_)) return;
   events_.push({.type = EventType::peer_offload_disabled,
                 .where = {DestinationKind::peer, peer.index},
-                .error = error,
-                .address = {}});
+                .address = {},
+                .off = peer.state->udp_segment.get()});
 }
 
 }  // namespace weft

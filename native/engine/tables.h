@@ -10,6 +10,7 @@
 
 #include "engine/counters.h"
 #include "engine/guard.h"
+#include "engine/offload_switch.h"
 #include "fdb/fdb.h"
 #include "io/endpoint.h"
 #include "io/tap_queue.h"
@@ -69,9 +70,7 @@ struct Port {
 // What is known of a peer, which outlives a change of its options.
 struct PeerState {
   DestinationCounters counters;
-  std::atomic<int> offload_error{0};      // errno for which UDP_SEGMENT was switched off; 0 while it is in use
-  Seconds offload_retry = 0;              // worker only: when to try it again ...
-  Seconds offload_pause = 0;              // ... and how long the last pause was
+  OffloadSwitch udp_segment;
   std::atomic<Seconds> last_received{0};  // 0: never
   Seconds last_too_big = 0;               // worker only: when peer_too_big was last reported
 };

@@ -110,6 +110,18 @@ Napi::Object counters_object(Napi::Env env, uint16_t handle, const DestinationCo
   return object;
 }
 
+// Why an offload that is wanted is not used; null while it is used.
+Napi::Value reason_value(Napi::Env env, const std::string& offload, const OffloadOff& off) {
+  switch (off.state) {
+    case OffloadState::refused:
+      return Napi::String::New(env, offload + ": " + errno_name(off.error));
+    case OffloadState::corrupts:
+      return Napi::String::New(env, offload + ": what was sent did not arrive as it was");
+    default:
+      return env.Null();
+  }
+}
+
 Napi::Object event_object(Napi::Env env, const Event& event) {
   Napi::Object object = Napi::Object::New(env);
   const auto set_mac = [&](const char* type) {
@@ -140,7 +152,7 @@ Napi::Object event_object(Napi::Env env, const Event& event) {
     case EventType::peer_offload_disabled:
       object.Set("type", "peer-offload-disabled");
       object.Set("peer", event.where.index);
-      object.Set("reason", "UDP_SEGMENT: " + errno_name(event.error));
+      object.Set("reason", reason_value(env, "UDP_SEGMENT", event.off));
       break;
     case EventType::peer_too_big:
       object.Set("type", "peer-too-big");
@@ -381,8 +393,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     Napi::Array array = Napi::Array::New(env);
     for (const Peer* peer : tables.flood_peers) {
       Napi::Object object = counters_object(env, peer->index, peer->counters);
-      const int error = peer->state->offload_error.load(std::memory_order_relaxed);
-      object.Set("offloadDisabled", error == 0 ? env.Null() : Napi::String::New(env, "UDP_SEGMENT: " + errno_name(error)));
+      object.Set("offloadDisabled", reason_value(env, "UDP_SEGMENT", peer->state->udp_segment.get()));
       const Seconds last = peer->state->last_received.load(std::memory_order_relaxed);
       object.Set("idle", last == 0 ? env.Null() : Napi::Number::New(env, Engine::now() - last));
       array.Set(array.Length(), object);

@@ -247,7 +247,7 @@ TEST_CASE("EIO on a burst: it is replayed without UDP_SEGMENT, nothing lost or d
   const auto datagrams = all_datagrams(*rig.sender);
   REQUIRE(datagrams.size() == 100);
   for (uint32_t i = 0; i < 100; ++i) CHECK(identity(datagrams[i]).second == i);
-  CHECK(peer->state->offload_error.load() == EIO);
+  CHECK(peer->state->udp_segment.get().error == EIO);
   const auto events = rig.take_events();
   CHECK(std::count_if(events.begin(), events.end(), [](const Event& e) { return e.type == EventType::peer_offload_disabled; }) == 1);
 
@@ -286,7 +286,7 @@ TEST_CASE("EINVAL disables the offload only if the datagrams pass one by one") {
   rig.sender->refuse = [](const Sent&) { return EINVAL; };
   for (uint32_t i = 0; i < 5; ++i) rig.guest.tap->to_read.push_back({{}, numbered(1, i, 22)});
   rig.run(rig.guest);
-  CHECK(peer->state->offload_error.load() == 0);
+  CHECK(peer->state->udp_segment.get().state == OffloadState::in_use);
   CHECK(rig.dropped(Drop::no_route) == 5);
   CHECK(rig.balanced());
 }
@@ -296,7 +296,7 @@ TEST_CASE("EINVAL for a path that is too small, as older kernels say it, does no
   Peer* peer = rig.add_peer("10.0.0.2");
   rig.sender->refuse = [](const Sent& message) { return message.segment_size != 0 ? EINVAL : message.bytes.size() > 1000 ? EMSGSIZE : 0; };
   rig.from_guest(rig.guest, tcp_super_frame(14100), tso(false, 1400));  // the last segment is short and passes
-  CHECK(peer->state->offload_error.load() == 0);
+  CHECK(peer->state->udp_segment.get().state == OffloadState::in_use);
   CHECK(rig.dropped(Drop::too_big) == 10);
   CHECK(rig.sender->sent.size() == 1);
   CHECK(rig.balanced());
@@ -315,13 +315,13 @@ TEST_CASE("the offload is tried again after a pause that grows") {
   };
   CHECK(burst_at(100) == 10);
   CHECK(burst_at(159) == 10);
-  CHECK(peer->state->offload_error.load() == EIO);
+  CHECK(peer->state->udp_segment.get().error == EIO);
   CHECK(burst_at(160) == 10);  // tried, and failed again
   CHECK(burst_at(279) == 10);
   broken = false;
   CHECK(burst_at(279) == 10);
   CHECK(burst_at(281) == 1);
-  CHECK(peer->state->offload_error.load() == 0);
+  CHECK(peer->state->udp_segment.get().state == OffloadState::in_use);
   CHECK(rig.balanced());
 }
 

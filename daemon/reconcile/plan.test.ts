@@ -73,6 +73,12 @@ describe('the plan', () => {
     );
   });
 
+  it('opens the underlay when networks and peers are there, so that none of them is a stranger', () => {
+    const wanted = desired({ peers: new Map([['p', peer('10.0.0.2')]]) });
+    const nothing = actual({ underlay: null, networks: new Map() });
+    expect(names(plan(wanted, nothing))).toEqual(['put-network', 'put-peer', 'set-underlay']);
+  });
+
   it('makes a port that is missing', () => {
     const steps = plan(
       desired({ ports: [port('p')] }),

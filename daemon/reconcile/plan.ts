@@ -101,15 +101,16 @@ export function plan(desired: Desired, actual: Actual): Step[] {
     ...[...actual.networks.keys()]
       .filter((name) => !desired.networks.has(name))
       .map((name): Step => ({ do: 'remove-network', name })),
-    ...(isDeepStrictEqual(desired.underlay, actual.underlay)
-      ? []
-      : [{ do: 'set-underlay', options: desired.underlay } as const]),
     ...[...desired.networks]
       .filter(([name, options]) => !isDeepStrictEqual(options, actual.networks.get(name)))
       .map(([name, options]): Step => ({ do: 'put-network', name, options })),
     ...[...desired.peers]
       .filter(([id, options]) => !isDeepStrictEqual(options, actual.peers.get(id)))
       .map(([id, options]): Step => ({ do: 'put-peer', id, options })),
+    // After networks and peers: a host that begins anew takes none of them for a stranger.
+    ...(isDeepStrictEqual(desired.underlay, actual.underlay)
+      ? []
+      : [{ do: 'set-underlay', options: desired.underlay } as const]),
     ...strayLinks(desired, actual),
     ...ports.filter((step) => step.do !== 'expire-port' && step.do !== 'detach-port'),
     ...declare(

@@ -182,20 +182,9 @@ export class Guest {
     return Number(received) / Number(sent);
   }
 
-  /** Sum of the kernel's IPv4 and IPv6 counters of one name over all protocols, such as InCsumErrors or InEchos. */
-  async counter(name: string): Promise<number> {
-    const lines = (await this.namespace.run(['cat', '/proc/net/snmp', '/proc/net/snmp6'])).split('\n');
-    let sum = 0;
-    for (const [index, line] of lines.entries()) {
-      const [key = '', value = '', ...more] = line.split(/\s+/);
-      if (more.length === 0 || more[0] === '') {
-        if (key.replace(/^[A-Za-z]+6/, '') === name) sum += Number(value);
-      } else {
-        const column = [value, ...more].indexOf(name);
-        if (column >= 0) sum += Number(lines[index + 1]?.split(/\s+/)[column + 1] ?? 0);
-      }
-    }
-    return sum;
+  /** See {@link Namespace.counter}. */
+  counter(name: string): Promise<number> {
+    return this.namespace.counter(name);
   }
 
   /** One line of /sys/class/net/IFNAME/… */

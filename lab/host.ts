@@ -53,6 +53,11 @@ export class Host extends WeftClient {
     this.api = new ApiClient(this.socket, defaultLimits);
   }
 
+  /** False before its weftd was started, and after it was ended on purpose. */
+  get running(): boolean {
+    return this.#weftd !== undefined;
+  }
+
   /** PID of the running weftd. */
   get pid(): number {
     const pid = this.#weftd?.pid;

@@ -78,6 +78,16 @@ export class Lab {
     return this.#interrupted;
   }
 
+  /** The hosts with a weftd of their own, those without engine. */
+  get hosts(): readonly Host[] {
+    return this.#hosts;
+  }
+
+  /** Every namespace that was made here and is still there. */
+  get namespaces(): readonly Namespace[] {
+    return this.#namespaces.filter(({ path }) => existsSync(path));
+  }
+
   /** A bare namespace, on no network. */
   async namespace(name: string): Promise<Namespace> {
     if (this.#closing) throw new Error('the lab is closing');

@@ -60,6 +60,22 @@ export class Namespace {
     return child;
   }
 
+  /** Sum of the kernel's IPv4 and IPv6 counters of one name over all protocols, such as InCsumErrors or InEchos. */
+  async counter(name: string): Promise<number> {
+    const lines = (await this.run(['cat', '/proc/net/snmp', '/proc/net/snmp6'])).split('\n');
+    let sum = 0;
+    for (const [index, line] of lines.entries()) {
+      const [key = '', value = '', ...more] = line.split(/\s+/);
+      if (more.length === 0 || more[0] === '') {
+        if (key.replace(/^[A-Za-z]+6/, '') === name) sum += Number(value);
+      } else {
+        const column = [value, ...more].indexOf(name);
+        if (column >= 0) sum += Number(lines[index + 1]?.split(/\s+/)[column + 1] ?? 0);
+      }
+    }
+    return sum;
+  }
+
   async remove(): Promise<void> {
     await Promise.all([...this.#children].map((child) => killed(child)));
     await removeNamespace(this.name);

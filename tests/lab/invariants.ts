@@ -1,0 +1,159 @@
+/** What must hold after any scenario, whatever it did, asked of every host and every namespace of a lab. */
+import { expect } from 'vitest';
+import type { Drop, Status } from '../../daemon/api/schema.js';
+import type { Host } from '../../lab/host.js';
+import type { Lab } from '../../lab/lab.js';
+import type { Namespace } from '../../lab/namespace.js';
+import { until } from '../../lab/wait.js';
+
+/** What a scenario does on purpose, and nothing else may be seen of. */
+export interface Exceptions {
+  /** Reasons for which frames may have been dropped. */
+  drops?: readonly string[];
+  /** Codes of findings that may be there. */
+  findings?: readonly string[];
+  /** MACs that are at no port of the lab may be in the MAC tables: made up by a guest, behind a foreign VTEP, or gone again. */
+  otherMacs?: boolean;
+  /** Datagrams may be lost or be counted by one end only: a host began anew, the path was cut, or somebody else sends too. */
+  unequalEnds?: boolean;
+}
+
+/** A host without a port on a network gets the broadcasts of it all the same, and has nowhere to send them. */
+const ordinaryDrops = ['no_destination'];
+
+export async function expectInvariants(lab: Lab, exceptions: Exceptions = {}): Promise<void> {
+  const hosts = lab.hosts.filter((host) => host.running);
+  for (const host of hosts) {
+    await expectAlive(host);
+    await expectBalance(host, exceptions);
+  }
+  if (!exceptions.unequalEnds) await expectEqualEnds(hosts);
+  await expectTrueFdb(hosts, exceptions);
+  await expectRightChecksums(lab.namespaces);
+}
+
+/** I10: the process that was started is the one that answers. */
+async function expectAlive(host: Host): Promise<void> {
+  expect((await host.status()).pid, `PID of weftd on ${host.name}`).toBe(host.pid);
+}
+
+/** I6, by status, by the table of drops, and by the metrics. */
+async function expectBalance(host: Host, { drops = [], findings = [] }: Exceptions): Promise<void> {
+  const { frames, found } = await settled(host);
+  const of = (what: string) => `${what} on ${host.name}: ${JSON.stringify(frames)}`;
+  expect(frames.received, of('received')).toBe(
+    frames.unicast + frames.flooded + frames.consumed + frames.dropped,
+  );
+  expect(frames.queued, of('queued')).toBe(frames.sent + frames.droppedEgress);
+
+  const expected = [...ordinaryDrops, ...drops];
+  const unexpected = found.filter(({ reason, count }) => count > 0 && !expected.includes(reason));
+  expect(
+    unexpected.map(({ reason, count }) => `${count} ${reason}`),
+    of('drops'),
+  ).toEqual([]);
+  const status = await host.status();
+  const complaints = status.findings.filter(({ code }) => !findings.includes(code));
+  expect(complaints, `findings of ${host.name}`).toEqual([]);
+}
+
+/** The counters once nothing moves any more; the API reads them one after the other while the worker counts. */
+export async function settled(host: Host): Promise<{ frames: Status['frames']; found: Drop[] }> {
+  let before = '';
+  return until(`the counters of ${host.name} stand still and agree with each other`, async () => {
+    const { frames } = await host.status();
+    const found = await host.api.list<Drop>('/v1/drops');
+    const metrics = await frameMetrics(host);
+    const now = JSON.stringify([frames, found, metrics]);
+    const still = now === before;
+    before = now;
+    const sum = (stage: string) =>
+      found.filter((drop) => drop.stage === stage).reduce((total, { count }) => total + count, 0);
+    return (
+      still &&
+      sum('ingress') === frames.dropped &&
+      sum('egress') === frames.droppedEgress &&
+      metrics.get('weft_frames_received_total') === frames.received &&
+      metrics.get('weft_frames_queued_total') === frames.queued &&
+      metrics.get('weft_frames_sent_total') === frames.sent && { frames, found }
+    );
+  });
+}
+
+async function frameMetrics(host: Host): Promise<Map<string, number>> {
+  const text = await host.namespace.run(['curl', '-sS', 'http://127.0.0.1:9478/metrics']);
+  const lines = text.match(/^weft_(frames_\w+|underlay_overflow)_total \d+$/gm) ?? [];
+  return new Map(lines.map((line) => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])]));
+}
+
+/** What one host has sent to another is what that one has received from it, frame by frame (I1 on the underlay). */
+async function expectEqualEnds(hosts: readonly Host[]): Promise<void> {
+  const at = new Map<string, string>();
+  for (const host of hosts) for (const address of await addressesOf(host)) at.set(address, host.name);
+  const ends = async () => {
+    const sent: Record<string, number> = {};
+    const received: Record<string, number> = {};
+    for (const host of hosts) {
+      for (const { endpoint, counters } of await host.peers()) {
+        const other = at.get(endpoint ?? '');
+        if (other === undefined || counters === null) continue;
+        sent[`${host.name} to ${other}`] = counters.txFrames;
+        received[`${other} to ${host.name}`] = counters.rxFrames;
+      }
+    }
+    return { sent, received };
+  };
+  await until('what is under way has arrived', async () => {
+    const { sent, received } = await ends();
+    return Object.keys(sent).every((path) => sent[path] === received[path]);
+  }).catch(async () => {
+    const { sent, received } = await ends();
+    expect(received).toEqual(sent);
+  });
+}
+
+/** I3 and I5: whatever a host knows of the MAC of a port of the lab is where that port is, in its network. */
+async function expectTrueFdb(hosts: readonly Host[], { otherMacs = false }: Exceptions): Promise<void> {
+  const places = new Map<string, { host: Host; port: string }[]>();
+  const addresses = new Map<Host, string[]>();
+  const vnis = new Map<Host, Map<string, number>>();
+  for (const host of hosts) {
+    const vniOf = new Map((await host.networks()).map(({ name, vni }) => [name, vni]));
+    vnis.set(host, vniOf);
+    addresses.set(host, await addressesOf(host));
+    for (const { id, network, mac } of await host.ports()) {
+      const key = `${vniOf.get(network)} ${mac}`;
+      places.set(key, [...(places.get(key) ?? []), { host, port: id }]);
+    }
+  }
+  for (const host of hosts) {
+    const endpoints = new Map((await host.peers()).map(({ id, endpoint }) => [id, endpoint]));
+    for (const entry of await host.fdb()) {
+      const says = `${host.name} has ${entry.mac} of ${entry.network} at ${entry.label}`;
+      const truth = places.get(`${vnis.get(host)?.get(entry.network)} ${entry.mac}`);
+      if (truth === undefined) {
+        expect(otherMacs, `${says}, and it is nowhere`).toBe(true);
+        continue;
+      }
+      const here = truth.some((place) => place.host === host && place.port === entry.where);
+      const endpoint = endpoints.get(entry.where) ?? 'none';
+      const there = truth.some(
+        (place) => place.host !== host && addresses.get(place.host)?.includes(endpoint),
+      );
+      expect(here || there, `${says}, and it is on ${truth.map((place) => place.host.name)}`).toBe(true);
+    }
+  }
+}
+
+/** I7, of every kernel: no packet had a checksum that was wrong. */
+async function expectRightChecksums(namespaces: readonly Namespace[]): Promise<void> {
+  const wrong = await Promise.all(
+    namespaces.map(async (namespace) => [namespace.name, await namespace.counter('InCsumErrors')]),
+  );
+  expect(wrong.filter(([, count]) => count !== 0)).toEqual([]);
+}
+
+async function addressesOf(host: Host): Promise<string[]> {
+  const text = await host.namespace.ip('-o', 'address', 'show', 'scope', 'global');
+  return [...text.matchAll(/inet6? ([^/\s]+)/g)].flatMap(([, address]) => address ?? []);
+}

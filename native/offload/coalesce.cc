@@ -24,6 +24,7 @@ constexpr uint16_t kNoBucket = UINT16_MAX;
 constexpr uint32_t kWays = 4;
 constexpr uint32_t kPortSlots = 64;          // power of two
 constexpr uint32_t kMaxIpLength = 65535;
+constexpr uint32_t kIpv6HeaderBytes = 40;
 
 // The payload of one frame of a group.
 struct Slice {
@@ -48,7 +49,7 @@ struct Group {
   Checksum checksum = Checksum::unverified;
   IdStep id_step = IdStep::undecided;
   uint8_t tcp_flags = 0;
-  bool passes_through = false;  // with `vnet` as it came
+  bool passes_through = false;  // whole, with what `vnet` asks for
   bool finish_dhcp = false;
   VnetHeader vnet{};
 };
@@ -77,6 +78,7 @@ struct Coalescer::State {
   Group& start(uint32_t port, const Packet& packet, uint32_t frames);
 
   void build_merged(const Group& group, VnetHeader& vnet);
+  uint32_t build_offloaded(const Group& group, VnetHeader& vnet);
   void build_finished(const Packet& packet);
   uint8_t* copy_header(const Packet& packet);
   void put(const void* data, size_t length);
@@ -204,7 +206,8 @@ bool Coalescer::State::add(uint32_t port, const Packet& packet, const VnetHeader
                          (group.segments > 1 || verify(group.first, group.checksum) != Checksum::bad);
       if (joins) {
         join(group, packet, frames, step);
-        if (payload_of(packet) < group.segment_size || group.segments == kMaxMergedSegments) *entry = 0;
+        const bool full = payload_of(packet) < group.segment_size || group.segments == kMaxMergedSegments;
+        if (full || ends_super_frame(packet)) *entry = 0;
         return true;
       }
     }
@@ -214,7 +217,7 @@ bool Coalescer::State::add(uint32_t port, const Packet& packet, const VnetHeader
   const uint32_t index = group_count;
   Group& group = start(port, packet, frames);
   group.checksum = checksum;
-  if (checksum == Checksum::bad) return true;
+  if (checksum == Checksum::bad || ends_super_frame(packet)) return true;
   group.payload = payload_of(packet);
   group.segment_size = static_cast<uint16_t>(group.payload);
   if (packet.is_tcp()) {
@@ -255,7 +258,7 @@ void Coalescer::State::build_merged(const Group& group, VnetHeader& vnet) {
     store_raw16(ip + 10, 0);
     store_raw16(ip + 10, static_cast<uint16_t>(~checksum_fold(checksum_add(ip, 20, 0))));
   } else {
-    store_be16(ip + 4, static_cast<uint16_t>(l4_length));
+    store_be16(ip + 4, static_cast<uint16_t>(merged.l4_offset - merged.l3_offset - kIpv6HeaderBytes + l4_length));
   }
   if (merged.is_tcp()) {
     l4[13] = group.tcp_flags;
@@ -268,6 +271,34 @@ void Coalescer::State::build_merged(const Group& group, VnetHeader& vnet) {
   vnet = needs_checksum_header(merged);
   vnet.gso_type = merged.is_tcp() ? tcp_type : kGsoUdpL4;
   vnet.gso_size = group.segment_size;
+}
+
+// A frame with offloads of its own. Another guest said what they are, and a kernel that refused its words would seem to refuse the
+// offload: so only what they mean is passed on. Without padding, which the kernel would take for payload. Returns the frame's bytes.
+uint32_t Coalescer::State::build_offloaded(const Group& group, VnetHeader& vnet) {
+  const Packet& packet = group.first;
+  const uint32_t bytes = packet.ip_version != 0 ? packet.ip_end : packet.length;
+  vnet = VnetHeader{.flags = kVnetNeedsChecksum,
+                    .checksum_start = group.vnet.checksum_start,
+                    .checksum_offset = group.vnet.checksum_offset};
+  if (!group.vnet.is_super_frame() || packet.l4_offset == 0) {
+    put(packet.data, bytes);
+    return bytes;
+  }
+  const bool placed = group.vnet.needs_checksum() && group.vnet.checksum_start == packet.l4_offset &&
+                      group.vnet.checksum_offset == checksum_offset_of(packet);
+  vnet = needs_checksum_header(packet);
+  vnet.gso_size = group.vnet.gso_size;
+  vnet.gso_type = static_cast<uint8_t>((group.vnet.gso_type & ~kGsoEcn) | (has_cwr(packet) ? kGsoEcn : kGsoNone));
+  if (placed) {
+    put(packet.data, bytes);
+    return bytes;
+  }
+  uint8_t* header = copy_header(packet);
+  store_raw16(header + packet.l4_offset + checksum_offset_of(packet), checksum_fold(pseudo_header_sum(packet, l4_length_of(packet))));
+  put(header, packet.payload_offset);
+  if (payload_of(packet) != 0) put(packet.data + packet.payload_offset, payload_of(packet));
+  return bytes;
 }
 
 // One frame alone, its checksum completed in a copy of its header.
@@ -296,8 +327,7 @@ void Coalescer::State::build(uint32_t index) {
     build_merged(group, vnet);
     bytes = packet.payload_offset + group.payload;
   } else if (group.passes_through) {
-    vnet = group.vnet;
-    put(packet.data, packet.length);
+    bytes = build_offloaded(group, vnet);
   } else if (group.finish_dhcp) {
     build_finished(packet);
     bytes = packet.ip_end;

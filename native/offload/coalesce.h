@@ -42,7 +42,7 @@ class Coalescer {
   Coalescer& operator=(const Coalescer&) = delete;
 
   // Takes a frame for a port. The memory of the frame must stay unchanged until clear(). A frame that has offloads of its own
-  // (a super-frame, or NEEDS_CSUM that is not of TCP or UDP) passes through whole with its header. A plain TCP or UDP frame whose
+  // (a super-frame that plan_segments() accepts, or NEEDS_CSUM that is not of TCP or UDP) passes through whole. A plain TCP or UDP frame whose
   // checksum field equals the pseudo-header sum is taken as unfinished, as a Linux vxlan peer on the same machine leaves
   // it, and is written with NEEDS_CSUM. `wire_frames` counts the segments of a super-frame.
   // False when the round is full: write finish(), clear(), and add again.

@@ -26,8 +26,14 @@ bool is_dhcp(const Packet& packet);
 // Whether a frame can be part of a super-frame at all, whatever the others are.
 bool is_mergeable(const Packet& packet);
 
+// Whether nothing may be joined behind the frame: PSH and FIN say that its sender has come to an end.
+bool ends_super_frame(const Packet& packet);
+
+// Whether the frame is TCP with CWR, which only the first segment of a super-frame keeps.
+bool has_cwr(const Packet& packet);
+
 // Whether all is equal that the segments of a super-frame share, so everything but lengths, checksums, IPv4 ID, TCP sequence
-// number, and the TCP flags that is_mergeable() allows. Both frames are mergeable.
+// number, PSH and FIN. Both frames are mergeable.
 bool headers_match(const Packet& first, const Packet& next);
 
 // Whether the frame's IPv4 ID follows `last_id`; `step` becomes how the IDs go on from then on. True for IPv6.

@@ -49,7 +49,7 @@ uint32_t checksum_end(const Packet& packet) { return packet.ip_version != 0 ? pa
 }  // namespace
 
 SegmentError plan_segments(const Packet& packet, const VnetHeader& vnet, SegmentPlan& plan) {
-  if (!gso_type_fits(packet, vnet.gso_type)) return SegmentError::bad_gso;
+  if (!gso_type_fits(packet, vnet.gso_type) || packet.authenticated) return SegmentError::bad_gso;
   if (vnet.gso_size == 0 || packet.payload_offset > kMaxSegmentHeaderBytes) return SegmentError::bad_gso;
   const uint32_t payload = packet.ip_end - packet.payload_offset;
   const uint32_t count = std::max(1u, (payload + vnet.gso_size - 1) / vnet.gso_size);

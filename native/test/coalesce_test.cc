@@ -12,8 +12,11 @@ using namespace weft::test;
 
 namespace {
 
-constexpr uint8_t kAck = 0x10;
+constexpr uint8_t kFin = 0x01;
 constexpr uint8_t kPsh = 0x08;
+constexpr uint8_t kAck = 0x10;
+constexpr uint8_t kEce = 0x40;
+constexpr uint8_t kCwr = 0x80;
 
 Frame tcp(bool v6, uint32_t index, size_t size = 100) {
   return Frame{.v6 = v6,
@@ -119,15 +122,17 @@ TEST_CASE("the matrix of the kernel's gro selftest: TCP") {
     // ack and window
     CHECK(pair([](Frame& f) { f.acknowledgement++; }) == Shape{1, 1});
     CHECK(pair([](Frame& f) { f.window++; }) == Shape{1, 1});
-    // flags: every one but PSH
+    // flags: of the second PSH and FIN alone, which end the super-frame; of both ECE, and no ACK
     for (uint8_t bit = 1; bit != 0; bit = static_cast<uint8_t>(bit << 1)) {
-      if (bit == kAck) continue;
-      CHECK(pair([bit](Frame& f) { f.tcp_flags |= bit; }) == (bit == kPsh ? Shape{2} : Shape{1, 1}));
+      CAPTURE(int(bit));
+      const bool ends = bit == kPsh || bit == kFin;
+      CHECK(pair([bit](Frame& f) { f.tcp_flags ^= bit; }) == (ends ? Shape{2} : Shape{1, 1}));
       Frame first = tcp(v6, 0);
-      first.tcp_flags |= bit;
-      CHECK(pair_shape(first, tcp(v6, 1), [](Frame&) {}) == (bit == kPsh ? Shape{2} : Shape{1, 1}));
+      first.tcp_flags ^= bit;
+      CHECK(pair_shape(first, tcp(v6, 1), [](Frame&) {}) == Shape{1, 1});
+      const bool may_be_in_both = bit == kEce || bit == kAck;
+      CHECK(pair_shape(first, tcp(v6, 1), [bit](Frame& f) { f.tcp_flags ^= bit; }) == (may_be_in_both ? Shape{2} : Shape{1, 1}));
     }
-    CHECK(pair([](Frame& f) { f.tcp_flags = 0; }) == Shape{1, 1});
     // options
     CHECK(pair([](Frame& f) { f.tcp_options = Bytes(4, 1); }) == Shape{1, 1});
     Frame stamped = tcp(v6, 0);
@@ -186,6 +191,14 @@ TEST_CASE("the matrix of the kernel's gro selftest: options, extension headers, 
   second = tcp(true, 1);
   first.first_extension = second.first_extension = 60;
   first.extension_headers = second.extension_headers = {6, 0, 1, 4, 0, 0, 0, 0};
+  CHECK(pair_shape(first, second, [](Frame&) {}) == Shape{2});
+  CHECK(pair_shape(first, second, [](Frame& f) { f.extension_headers[7] = 1; }) == Shape{1, 1});
+  CHECK(pair_shape(first, second, [](Frame& f) { f.extension_headers.resize(16), f.extension_headers[1] = 1; }) == Shape{1, 1});
+  CHECK(pair_shape(first, tcp(true, 1), [](Frame&) {}) == Shape{1, 1});
+  CHECK(pair_shape(tcp(true, 0), second, [](Frame&) {}) == Shape{1, 1});
+  // An authentication header is over the payload of its own frame.
+  first.first_extension = second.first_extension = 51;
+  first.extension_headers = second.extension_headers = {6, 1, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1};
   CHECK(pair_shape(first, second, [](Frame&) {}) == Shape{1, 1});
   CHECK(pair_shape(tcp(true, 0), tcp(true, 1), [](Frame& f) { f.flow_label = 9; }) == Shape{1, 1});
   first = udp(false, 0);
@@ -219,10 +232,11 @@ TEST_CASE("the matrix of the kernel's gro selftest: what stands between two that
   for (const bool v6 : {false, true}) {
     CAPTURE(v6);
     CHECK(with_between(v6, [](Frame&) {}) == Shape{5});
-    for (const uint8_t flag : {uint8_t{0x01}, uint8_t{0x02}, uint8_t{0x04}, uint8_t{0x20}, uint8_t{0x40}, uint8_t{0x80}}) {
+    for (const uint8_t flag : {uint8_t{0x02}, uint8_t{0x04}, uint8_t{0x20}, kEce, kCwr}) {
       CAPTURE(int(flag));
       CHECK(with_between(v6, [flag](Frame& f) { f.tcp_flags |= flag; }) == Shape{2, 1, 2});
     }
+    for (const uint8_t flag : {kPsh, kFin}) CHECK(with_between(v6, [flag](Frame& f) { f.tcp_flags |= flag; }) == Shape{3, 2});
     CHECK(with_between(v6, [](Frame& f) { f.traffic_class = 2; }) == Shape{2, 1, 2});
     CHECK(with_between(v6, [](Frame& f) { f.ttl = 7; }) == Shape{2, 1, 2});
   }
@@ -232,7 +246,6 @@ TEST_CASE("the matrix of the kernel's gro selftest: what stands between two that
           f.first_extension = 44;
           f.extension_headers = {6, 0, 0, 0, 0, 0, 0, 1};
         }) == Shape{2, 1, 2});
-  // The kernel merges frames with equal extension headers; we leave them alone.
   CHECK(with_between(true, [](Frame& f) {
           f.first_extension = 0;
           f.extension_headers = {6, 0, 1, 4, 0, 0, 0, 0};
@@ -333,16 +346,30 @@ TEST_CASE("nothing follows a short segment") {
   }
 }
 
-TEST_CASE("PSH is kept and closes nothing") {
-  Round round;
-  for (uint32_t i = 0; i < 4; ++i) {
-    Frame one = tcp(false, i);
-    if (i == 1) one.tcp_flags |= kPsh;
-    round.add(one);
+TEST_CASE("PSH and FIN end a super-frame and stay where they were") {
+  for (const uint8_t flag : {kPsh, kFin}) {
+    for (uint32_t with_flag = 0; with_flag < 5; ++with_flag) {
+      CAPTURE(int(flag));
+      CAPTURE(with_flag);
+      Round round;
+      std::vector<Bytes> in;
+      for (uint32_t i = 0; i < 5; ++i) {
+        Frame one = tcp(false, i);
+        if (i == with_flag) one.tcp_flags |= flag;
+        in.push_back(build(one));
+        round.add(one);
+      }
+      const std::vector<Written> out = round.finish();
+      CHECK(out.size() == (with_flag == 4 ? 1 : 2));
+      CHECK(out[0].wire_frames == with_flag + 1);
+      std::vector<Bytes> back;
+      for (const Written& write : out) {
+        const std::vector<Bytes> frames = as_wire_frames(write);
+        back.insert(back.end(), frames.begin(), frames.end());
+      }
+      CHECK(back == in);
+    }
   }
-  const std::vector<Written> out = round.finish();
-  REQUIRE(out.size() == 1);
-  CHECK(out[0].frame[14 + 20 + 13] == (kAck | kPsh));
 }
 
 TEST_CASE("a frame that does not merge closes its flow's group and is not overtaken") {
@@ -360,7 +387,7 @@ TEST_CASE("a frame that does not merge closes its flow's group and is not overta
   CHECK(with_between(pure_ack) == Shape{2, 1, 2});
   Frame fin = tcp(false, 2);
   fin.tcp_flags |= 1;
-  CHECK(with_between(fin) == Shape{2, 1, 2});
+  CHECK(with_between(fin) == Shape{3, 2});
   Frame options = pure_ack;
   options.ip_options = Bytes(4, 1);
   CHECK(with_between(options) == Shape{2, 1, 2});

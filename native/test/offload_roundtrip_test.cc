@@ -57,6 +57,7 @@ TEST_CASE("merging and cutting gives back every frame of every flow in order") {
       if (dice == 4 && !f.udp) f.tcp_flags ^= 0x40;
       if (dice == 5) f.no_checksum = f.udp;
       if (dice == 6) f.id++;
+      if (dice == 8) f.tcp_flags ^= kPsh;
       f.padding = random() % 4 == 0 ? random() % 20 : 0;
       Bytes frame = build(f);
       if (dice == 7) frame.back() ^= 1;

@@ -134,6 +134,7 @@ uint32_t skip_extension_headers(Packet& packet, uint32_t offset) {
       packet.fragment = true;
       return 0;
     }
+    if (kind == kAuthentication) packet.authenticated = true;
     const uint32_t size = kind == kAuthentication ? (header[1] + 2u) * 4 : (header[1] + 1u) * 8;
     if (size > packet.ip_end - offset) return 0;
     // With segments left, the L4 checksum is over another destination than the header's (RFC 8200 section 8.1).

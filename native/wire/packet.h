@@ -28,6 +28,7 @@ struct Packet {
   bool vlan = false;            // at least one 802.1Q or 802.1ad tag
   bool fragment = false;        // an IP fragment, the first one included
   bool ip_options = false;      // IPv4 options or IPv6 extension headers
+  bool authenticated = false;   // an IPv6 authentication header is among them: what follows it cannot be changed
   uint32_t flow_hash = 0;       // symmetric: both directions of a flow hash equally; fragments hash on the 3-tuple
 
   bool is_tcp() const { return l4_offset != 0 && protocol == 6; }

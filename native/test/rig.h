@@ -29,11 +29,14 @@ class FakeTap final : public TapQueue {
   int read_error = EAGAIN;
   int write_error = 0;
   bool destroyed = false;
+  int descriptor = -1;          // readable when there is something to read, for tests of whole rounds
+  std::function<void()> asked;  // before each read, if there is one
 
-  int fd() const override { return -1; }
+  int fd() const override { return descriptor; }
   void destroy_on_close() override { destroyed = true; }
 
   ssize_t read(uint8_t* buffer, size_t size) override {
+    if (asked) asked();
     if (to_read.empty()) return -read_error;
     const TapFrame frame = to_read.front();
     to_read.pop_front();
@@ -127,12 +130,15 @@ class FakeReceiver final : public VtepReceiver {
     uint8_t traffic_class = 0;
   };
   std::deque<Arrival> arrivals;
+  int descriptor = -1;          // as that of FakeTap
+  std::function<void()> asked;
 
-  int fd() const override { return -1; }
+  int fd() const override { return descriptor; }
   uint64_t overflow() const override { return 0; }
 
   unsigned receive(std::span<Burst> bursts) override {
     held_.clear();
+    if (asked) asked();
     while (!arrivals.empty() && held_.size() < bursts.size()) {
       held_.push_back(arrivals.front());
       arrivals.pop_front();

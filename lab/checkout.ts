@@ -11,6 +11,7 @@ export const demoProgram = inCheckout('dist/lab/demo.js');
 export const dockerDemoProgram = inCheckout('dist/lab/demo-docker.js');
 export const cleanProgram = inCheckout('dist/lab/clean.js');
 export const dockerHostInit = inCheckout('lab/docker-host-init');
+export const scapyCheck = inCheckout('lab/scapy-check');
 
 /** A program of lab/native. */
 export function tool(name: string): string {

@@ -49,20 +49,19 @@ export class KernelOffloads {
 
   /**
    * Sends frames so that they meet GRO in one poll, or super-frames so that GSO cuts them. Gives what arrived, once it is `count` frames
-   * of a wire, and a marker behind it.
+   * of a wire, and a marker that was sent behind them.
    */
   async pass(frames: readonly VnetFrame[], count: number): Promise<VnetFrame[]> {
-    this.#capture.clear();
-    await sendFrames(this.#namespace, this.#sender, frames, this.#cpu);
-    const arrived = () => this.#capture.frames();
-    await until(`${count} frames pass the kernel`, () => wireFrames(arrived()) >= count);
     this.#rounds += 1;
-    const marker = { vnet: plain, bytes: markerFrame(this.#rounds) };
-    await sendFrames(this.#namespace, this.#sender, [marker]);
-    await until('the marker passes the kernel', () =>
-      arrived().some(({ bytes }) => bytes.equals(marker.bytes)),
-    );
-    return arrived().filter(({ bytes }) => !bytes.equals(marker.bytes));
+    const marker = markerFrame(this.#rounds);
+    const isMarker = ({ bytes }: VnetFrame) => bytes.equals(marker);
+    this.#capture.clear();
+    await sendFrames(this.#namespace, this.#sender, [...frames, { vnet: plain, bytes: marker }], this.#cpu);
+    return until(`${count} frames and a marker pass the kernel`, () => {
+      const arrived = this.#capture.frames();
+      const others = arrived.filter((frame) => !isMarker(frame));
+      return arrived.some(isMarker) && wireFrames(others) >= count && others;
+    });
   }
 }
 
@@ -92,7 +91,7 @@ export function payloadStart({ vnet, bytes }: VnetFrame): number {
 }
 
 /** A CPU that this process may run on. */
-function firstCpu(): number {
+export function firstCpu(): number {
   const allowed = /^Cpus_allowed_list:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'));
   return Number(allowed?.[1] ?? 0);
 }

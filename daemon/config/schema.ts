@@ -73,9 +73,9 @@ const peerText = text(peerRule, (value) => {
 const peerObject = mapping('a peer', {
   address: text('expected an address or a host name', (value) => {
     const parsed = parsePeerAddress(value);
-    return parsed !== null && parsed.port === null
-      ? { value: parsed.address }
-      : { problem: 'expected an address or a host name without a port (that is the key "port")' };
+    if (parsed !== null && parsed.port === null) return { value: parsed.address };
+    const expected = 'expected an address or a host name without a port (that is the key "port")';
+    return { problem: (parsed === null ? peerAddressProblem(value) : null) ?? expected };
   }).meta({ description: 'Numeric address or host name; names are resolved again while weftd runs.' }),
   port: udpPort.optional().meta({ description: 'UDP port of the peer; default: underlay.port.' }),
   checksum: oneOf('full', 'zero').optional().meta({

@@ -1,7 +1,7 @@
 /** Adding and removing peers. */
 import type { PeerCreate } from '../api/schema.js';
 import { WeftError } from '../errors.js';
-import { formatEndpoint, parsePeerAddress } from '../model/address.js';
+import { formatEndpoint, parsePeerAddress, peerAddressProblem } from '../model/address.js';
 import { peerIdOf } from '../model/identity.js';
 import { entryKey, type Owner, type PeerRecord } from '../model/objects.js';
 import { commit, commitRemoval } from './commit.js';
@@ -16,7 +16,8 @@ export class PeerIntent {
   add(request: PeerCreate, owner: Owner): Promise<PeerRecord> {
     const parsed = parsePeerAddress(request.address);
     if (parsed === null) {
-      const reason = `${request.address}: expected address[:port], such as 10.0.0.2, [fd00::2]:8472 or host3.example`;
+      const expected = `expected address[:port], such as 10.0.0.2, [fd00::2]:8472 or host3.example`;
+      const reason = `${request.address}: ${peerAddressProblem(request.address) ?? expected}`;
       throw new WeftError('WEFT_INVALID', { field: 'address', reason });
     }
     if (request.port !== undefined && (request.port < 1 || request.port > 65535)) {

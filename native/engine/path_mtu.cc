@@ -5,14 +5,15 @@
 // control plane keeps both up to date: it reads the path MTU again in every round, and at once when a send failed with EMSGSIZE
 // (outbox.cc). The frames of that send are lost without an answer; what the guest sends again is answered from here.
 //
-// IPv4 without DF is fragmented, and a TCP super-frame without DF cut smaller: queued to the peer are then the pieces. Anything
-// else has the verdict that it would have had, and is queued to the peer and dropped there as too_big, a super-frame with all
+// IPv4 without DF is fragmented, a TCP super-frame without DF cut smaller, and of a UDP super-frame, whose datagrams keep their
+// sizes, each datagram is fragmented: queued to the peer are then the pieces. Anything else has the verdict that it would have had, and is queued to the peer and dropped there as too_big, a super-frame with all
 // of its segments. The answer is another frame: queued to the port that the frame came from, and received from nobody. It is
 // written over the frame, which nothing refers to any more.
 //
 // Frames that are replicated are dropped without an answer: the peer that they do not fit to may not be the one that they are
 // for.
 #include <algorithm>
+#include <cstring>
 
 #include "engine/worker.h"
 #include "offload/fragment.h"
@@ -52,8 +53,9 @@ uint32_t Worker::ip_room(const Peer& peer, const Network& network, const Packet&
 bool Worker::send_in_pieces(Peer& peer, const Network& network, Frame& frame) {
   if (frame.packet.ip_version != 4) return false;
   const uint32_t room = ip_room(peer, network, frame.packet);
-  Frame pieces = frame;
   const bool super = frame.vnet.is_super_frame();
+  if (super && frame.packet.is_udp()) return send_datagrams_in_pieces(peer, network, frame, room);
+  Frame pieces = frame;
   const bool planned = super ? plan_smaller_segments(frame.packet, frame.vnet, room, pieces.plan)
                              : plan_fragments(frame.packet, room, pieces.plan);
   if (!planned) return false;
@@ -72,6 +74,48 @@ bool Worker::send_in_pieces(Peer& peer, const Network& network, Frame& frame) {
   return true;
 }
 
+bool Worker::send_datagrams_in_pieces(Peer& peer, const Network& network, Frame& frame, uint32_t room) {
+  const SegmentPlan& plan = frame.plan;
+  // A header of its own and the payload make each datagram whole, and so a packet like any other.
+  const uint32_t datagram_bytes = plan.header_length + plan.payload_of(0);
+  const size_t stride = (kVxlanHeaderBytes + size_t{datagram_bytes} + 7) & ~size_t{7};
+  Packet largest = frame.packet;
+  largest.ip_end = datagram_bytes;
+  SegmentPlan pieces;
+  if (!plan_fragments(largest, room, pieces)) return false;
+  const size_t piece_stride = (kVxlanHeaderBytes + pieces.header_length + 7) & ~size_t{7};
+
+  // All of it is taken at once: what is taken later could be written over this. A path of less than any link must carry would need
+  // more than there is.
+  const size_t bytes = plan.count * (stride + pieces.count * piece_stride);
+  if (bytes > kBlockBytes) return false;
+  uint8_t* whole = take_blocks(bytes);
+  uint8_t* headers = whole + plan.count * stride;
+  frame.blocks = nullptr;  // another peer's may have been written over
+  write_segment_headers(frame.packet, frame.vnet, plan, whole + kVxlanHeaderBytes, stride);
+  for (uint32_t index = 0; index < plan.count; ++index, whole += stride) {
+    Frame datagram = frame;
+    datagram.vnet = {};
+    datagram.wire_frames = 1;
+    datagram.packet.data = whole + kVxlanHeaderBytes;
+    datagram.packet.length = plan.header_length + plan.payload_of(index);
+    std::memcpy(datagram.packet.data + plan.header_length,
+                frame.packet.data + frame.packet.payload_offset + size_t{index} * plan.segment_payload, plan.payload_of(index));
+    parse(datagram.packet);
+    if (fits(peer, network, datagram)) {
+      outbox_.add(peer, network, datagram);
+      continue;
+    }
+    plan_fragments(datagram.packet, room, datagram.plan);
+    datagram.blocks = headers;
+    headers += datagram.plan.count * piece_stride;
+    write_fragment_headers(datagram.packet, datagram.plan, datagram.blocks + kVxlanHeaderBytes, piece_stride);
+    datagram.packet.payload_offset = static_cast<uint16_t>(datagram.plan.header_length);
+    outbox_.add_segments(peer, network, datagram, piece_stride);
+  }
+  return true;
+}
+
 void Worker::drop_too_big(Peer& peer, const Frame& frame) {
   counters_.queued.add(frame.wire_frames);
   counters_.dropped[static_cast<size_t>(Drop::too_big)].add(frame.wire_frames);
@@ -85,9 +129,14 @@ void Worker::tell_path_mtu(const Peer& peer, const Network& network, Frame& fram
     port.path_mtu_told = now_;
     port.path_mtu_answers = 0;
   }
-  if (port.path_mtu_answers == kAnswersASecond) return;
-  if (!become_packet_too_big(frame.packet, frame.vnet, frame.plan, ip_room(peer, network, frame.packet))) return;
+  const uint32_t room = ip_room(peer, network, frame.packet);
+  if (port.path_mtu_answers == kAnswersASecond) {
+    if (may_be_told(frame.packet, frame.vnet, frame.plan, room)) counters_.path_mtu_unanswered.add(1);
+    return;
+  }
+  if (!become_packet_too_big(frame.packet, frame.vnet, frame.plan, room)) return;
   ++port.path_mtu_answers;
+  counters_.path_mtu_answered.add(1);
   frame.wire_frames = 1;
   send_to_port(port, frame);
 }

@@ -12,7 +12,6 @@ namespace {
 
 constexpr size_t kReadBytes = 65536 + 64;  // room for the largest super-frame with its virtio header
 constexpr size_t kInboxBytes = 256 * 1024 + kReadBytes;
-constexpr size_t kBlockBytes = 512 * 1024;
 // What one port may take of a round, so that another does not wait long.
 constexpr unsigned kFramesAVisit = 256;
 constexpr size_t kBytesAVisit = 256 * 1024;

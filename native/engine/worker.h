@@ -87,12 +87,15 @@ class Worker {
   static uint32_t ip_room(const Peer& peer, const Network& network, const Packet& packet);
   // False when the frame may not be cut.
   bool send_in_pieces(Peer& peer, const Network& network, Frame& frame);
+  // The same for a UDP super-frame, whose datagrams are larger than `room` bytes of IP.
+  bool send_datagrams_in_pieces(Peer& peer, const Network& network, Frame& frame, uint32_t room);
   void drop_too_big(Peer& peer, const Frame& frame);
   void tell_path_mtu(const Peer& peer, const Network& network, Frame& frame);
 
   // forward.cc: the verdicts. Each received frame passes exactly one of accept, drop_received and drop_datagrams.
   void accept(const Frame& frame, Counter& verdict);
   void drop_received(const Frame& frame, Drop reason);
+  void refuse(const Frame& frame, Drop reason);  // by the guard of its port
   void drop_datagrams(Peer* peer, uint32_t bytes, uint32_t datagrams, Drop reason);
   void count_received(DestinationCounters* source, uint32_t wire_frames, uint32_t bytes);
   DestinationCounters* counters_of(Destination source);
@@ -110,6 +113,7 @@ class Worker {
   void port_gone(Port& port);
 
   static constexpr uint32_t kUntaggedHeaderBytes = 14;
+  static constexpr size_t kBlockBytes = 512 * 1024;
 
   Fdb& fdb_;
   EventRing& events_;
@@ -119,7 +123,7 @@ class Worker {
   Coalescer coalescer_;
   std::unique_ptr<uint8_t[]> inbox_;
   size_t inbox_used_ = 0;
-  std::unique_ptr<uint8_t[]> blocks_;  // segment headers of the round's super-frames
+  std::unique_ptr<uint8_t[]> blocks_;  // segment headers of the round's super-frames, kBlockBytes
   size_t blocks_used_ = 0;
 
   // Announcements that wait to be sent, each with room for a VXLAN header before it and its IP header at a multiple of 8.

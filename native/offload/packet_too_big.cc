@@ -128,14 +128,18 @@ void finish_icmpv6_checksum(const Packet& packet) {
 
 }  // namespace
 
-bool become_packet_too_big(Packet& packet, VnetHeader& vnet, const SegmentPlan& plan, uint32_t mtu) {
+bool may_be_told(const Packet& packet, const VnetHeader& vnet, const SegmentPlan& plan, uint32_t mtu) {
   if (packet.ip_version == 0) return false;
-  const uint32_t l3 = packet.l3_offset;
   const uint32_t end = vnet.is_super_frame() ? plan.header_length + plan.payload_of(0) : packet.ip_end;
   // Larger than an MTU that is itself as large as the error or larger, so the error fits where the packet is.
-  if (end - l3 <= mtu) return false;
+  if (end - packet.l3_offset <= mtu) return false;
+  return packet.ip_version == 4 ? may_tell_ipv4(packet, mtu) : may_tell_ipv6(packet, mtu);
+}
+
+bool become_packet_too_big(Packet& packet, VnetHeader& vnet, const SegmentPlan& plan, uint32_t mtu) {
+  if (!may_be_told(packet, vnet, plan, mtu)) return false;
+  const uint32_t l3 = packet.l3_offset;
   const bool ipv4 = packet.ip_version == 4;
-  if (!(ipv4 ? may_tell_ipv4(packet, mtu) : may_tell_ipv6(packet, mtu))) return false;
 
   finish_quote(packet, vnet, plan);
   vnet = {};

@@ -22,10 +22,12 @@
 
 namespace weft {
 
+// Whether there is to be an error about the packet (a segment of it) to its sender: it is larger than `mtu`, and the rules allow it.
+// `plan` is that of plan_segments() for a super-frame; other frames need none.
+bool may_be_told(const Packet& packet, const VnetHeader& vnet, const SegmentPlan& plan, uint32_t mtu);
+
 // Overwrites a frame that parse() found to be ok with the error to its sender: MACs swapped, VLAN tags kept, `packet` parsed
-// again, `vnet` empty. `mtu` is the bytes of IP that fit. `plan` is that of plan_segments() for a super-frame; other frames
-// need none. False, and the frame unchanged, when there is to be no error, and also when the packet (a segment of it) is not
-// larger than `mtu`.
+// again, `vnet` empty. `mtu` is the bytes of IP that fit. False, and the frame unchanged, when may_be_told() says no.
 bool become_packet_too_big(Packet& packet, VnetHeader& vnet, const SegmentPlan& plan, uint32_t mtu);
 
 }  // namespace weft

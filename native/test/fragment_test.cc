@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "offload/fragment.h"
-#include "test/frame_builder.h"
+#include "test/neighbour_frames.h"
 
 using namespace weft;
 using namespace weft::test;
@@ -89,14 +89,45 @@ TEST_CASE("what may not be fragmented is not") {
   f.fragment_bits = 0x8000;  // must be zero
   CHECK_FALSE(plans(build(f), 1300));
   f = fragmentable(1400);
-  f.ip_options = {1, 1, 1, 1};
-  CHECK_FALSE(plans(build(f), 1300));
-  f = fragmentable(1400);
   f.v6 = true;
   CHECK_FALSE(plans(build(f), 1300));
   Bytes other = build(fragmentable(1400));
   set16(other, 12, 0x88b5);
   CHECK_FALSE(plans(other, 1300));
+}
+
+TEST_CASE("options that are not to be copied are in the first fragment only, and padding in the others") {
+  // Router alert is copied, record route is not (RFC 791, RFC 2113); NOPs between, and the end of the list.
+  const Bytes alert = {0x94, 4, 0, 0}, route = {7, 7, 4, 0, 0, 0, 0}, nop = {1}, end = {0};
+  const Bytes nops(7, 1);
+  Built f = fragmentable(3000);
+  const auto options_of = [&](const Bytes& given) {
+    f.ip_options = given;
+    std::vector<Bytes> seen;
+    Bytes joined;
+    for (Bytes piece : cut(build(f), 1300)) {
+      const Packet packet = parsed(piece);
+      CHECK(piece.size() - 14 <= 1300);
+      CHECK(packet.ip_end == piece.size());
+      CHECK(ipv4_checksum_holds(piece, packet));
+      const auto options = piece.begin() + 34;
+      const auto contents = options + static_cast<long>(given.size());
+      seen.emplace_back(options, contents);
+      joined.insert(joined.end(), contents, piece.end());
+    }
+    CHECK(joined.size() == 8 + f.payload.size());
+    return seen;
+  };
+  CHECK(options_of(alert) == std::vector<Bytes>(3, alert));
+  CHECK(options_of(route + nop) == std::vector<Bytes>{route + nop, nops + nop, nops + nop});
+  CHECK(options_of(route + nop + alert) == std::vector<Bytes>{route + nop + alert, nops + nop + alert, nops + nop + alert});
+  // Behind the end of the list stand no options.
+  CHECK(options_of(end + route) == std::vector<Bytes>(3, end + route));
+  // What is not an option is left alone, and no byte beyond the header is read or written.
+  for (const Bytes& broken : {Bytes{7, 0, 7, 3}, Bytes{1, 1, 7, 3}, Bytes{1, 1, 1, 7}}) CHECK(options_of(broken) == std::vector<Bytes>(3, broken));
+  // A packet that is a later fragment already has no such options to lose; were there some, they go too.
+  f.fragment_bits = 10;
+  CHECK(options_of(route + nop)[1] == nops + nop);
 }
 
 TEST_CASE("no more than 128 fragments, and none for an MTU below 68") {

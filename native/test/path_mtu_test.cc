@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <map>
+#include <numeric>
 
 #include "test/rig.h"
 
@@ -95,9 +96,16 @@ TEST_CASE("a VLAN tag takes its bytes from the path, not from the network's MTU"
   CHECK(rig.sender->sent.size() == 1);
   CHECK(rig.told_mtu(18) == 1296);
   CHECK(get32(rig.answers()[0].bytes, 12) == 0x81000005);
+  const std::vector<uint32_t> two = {0x88a80006, 0x81000005};
+  rig.from_guest(rig.a, PathRig::packet(1292, true, two));
+  CHECK(rig.sender->sent.size() == 2);
+  rig.from_guest(rig.a, PathRig::packet(1293, true, two));
+  CHECK(rig.sender->sent.size() == 2);
+  CHECK(get32(rig.answers()[1].bytes, 22 + 40 + 4) == 1292);
   PathRig wide(9000);
   wide.from_guest(wide.a, PathRig::packet(1450, false, {0x81000005}));
-  CHECK(wide.sender->sent.size() == 1);
+  wide.from_guest(wide.a, PathRig::packet(1450, false, two));
+  CHECK(wide.sender->sent.size() == 2);
 }
 
 TEST_CASE("a frame that is too large and not IP is dropped, and nobody is told") {
@@ -170,6 +178,8 @@ TEST_CASE("a port is told 100 times a second, and another port has its own") {
   rig.worker.set_time(10);
   for (int i = 0; i < 150; ++i) rig.from_guest(rig.a, PathRig::packet(1400));
   CHECK(rig.answers().size() == 100);
+  CHECK(rig.worker.counters().path_mtu_answered.get() == 100);
+  CHECK(rig.worker.counters().path_mtu_unanswered.get() == 50);
   rig.from_guest(c, with_macs(PathRig::packet(1400), kMacB, kMacC));
   CHECK(c.tap->written.size() == 1);
   rig.worker.set_time(11);
@@ -186,8 +196,10 @@ TEST_CASE("what nobody may be told takes nothing from the limit") {
   for (const size_t at : {0, 2}) set16(frame, f.l3() + 12 + at, 0xffff);
   for (int i = 0; i < 150; ++i) rig.from_guest(rig.a, frame);
   CHECK(rig.answers().empty());
-  rig.from_guest(rig.a, PathRig::packet(1400));
-  CHECK(rig.answers().size() == 1);
+  for (int i = 0; i < 100; ++i) rig.from_guest(rig.a, PathRig::packet(1400));
+  CHECK(rig.answers().size() == 100);
+  rig.from_guest(rig.a, frame);
+  CHECK(rig.worker.counters().path_mtu_unanswered.get() == 0);
 }
 
 TEST_CASE("a path that is not known limits nothing") {
@@ -320,15 +332,109 @@ TEST_CASE("the pieces for many peers do not spoil the segments for one that take
   CHECK(rig.balanced());
 }
 
-TEST_CASE("a UDP super-frame without DF is dropped: its datagrams keep their sizes") {
-  PathRig rig(1300);
-  Built f{.udp = true, .dont_fragment = false, .payload = Bytes(14'000, 0x22), .unfinished = true};
-  VnetHeader vnet = tso(f, 1400);
+namespace {
+
+VnetHeader uso(const Built& f, uint16_t gso_size) {
+  VnetHeader vnet = tso(f, gso_size);
   vnet.gso_type = kGsoUdpL4;
   vnet.checksum_offset = 6;
-  rig.from_guest(rig.a, build(f), vnet);
-  CHECK(rig.sender->sent.empty());
-  CHECK(rig.dropped(Drop::too_big) == 10);
+  return vnet;
+}
+
+// The datagrams of UDP in what was sent to the peer, put together again, in the order of their last fragments.
+std::vector<Bytes> reassembled(const FakeSender& sender, const std::string& peer, size_t room) {
+  std::vector<Bytes> whole;
+  Bytes current;
+  for (const Sent& sent : sender.sent) {
+    if (sent.to != peer) continue;
+    for (const Bytes& datagram : sent.datagrams()) {
+      CHECK(read_vxlan_header(datagram.data()) == 42u);
+      Bytes piece(datagram.begin() + 8, datagram.end());
+      const Packet packet = parsed(piece);
+      CHECK(packet.ip_end - packet.l3_offset <= room);
+      CHECK(packet.ip_end == piece.size());
+      CHECK(ipv4_checksum_holds(piece, packet));
+      const uint32_t bits = get16(piece, packet.l3_offset + 6u);
+      const size_t header = packet.l3_offset + (piece[packet.l3_offset] & 0x0fu) * 4;
+      if ((bits & 0x1fff) == 0) {
+        current = piece;
+      } else {
+        CHECK((bits & 0x1fff) * 8 == current.size() - header);
+        CHECK(get16(piece, packet.l3_offset + 4u) == get16(current, packet.l3_offset + 4u));
+        current.insert(current.end(), piece.begin() + static_cast<long>(header), piece.end());
+      }
+      if ((bits & 0x2000) != 0) continue;
+      set16(current, packet.l3_offset + 2u, static_cast<uint32_t>(current.size() - packet.l3_offset));
+      set16(current, packet.l3_offset + 6u, 0);
+      refresh_ipv4_checksum(current, packet.l3_offset);
+      whole.push_back(current);
+    }
+  }
+  return whole;
+}
+
+}  // namespace
+
+TEST_CASE("each datagram of a UDP super-frame without DF is fragmented, for each peer as it fits") {
+  PathRig rig(1300);
+  rig.add_peer("10.0.0.3");
+  for (const Mac to : {kMacB, kBroadcast}) {
+    for (const std::vector<uint32_t>& tags : {std::vector<uint32_t>{}, {0x81000005}}) {
+      CAPTURE(to);
+      CAPTURE(tags.size());
+      rig.sender->sent.clear();
+      Built f{.udp = true, .vlan_tags = tags, .dont_fragment = false, .payload = Bytes(13'900), .unfinished = true};
+      std::iota(f.payload.begin(), f.payload.end(), uint8_t{0});
+      rig.from_guest(rig.a, with_macs(build(f), to, kMacA), uso(f, 1400));
+      for (const std::string peer : {"10.0.0.2", "10.0.0.3"}) {
+        if (to == kMacB && peer == "10.0.0.3") continue;
+        CAPTURE(peer);
+        Bytes payload;
+        const auto datagrams = reassembled(*rig.sender, peer, peer == "10.0.0.2" ? 1300 - 4 * tags.size() : 1450);
+        CHECK(datagrams.size() == 10);
+        for (size_t i = 0; i < datagrams.size(); ++i) {
+          Bytes datagram = datagrams[i];
+          const Packet packet = parsed(datagram);
+          REQUIRE(packet.is_udp());
+          CHECK(l4_checksum_holds(datagram, packet));
+          CHECK(get16(datagram, packet.l3_offset + 4u) == f.id + i);
+          CHECK(datagram.size() - packet.payload_offset == (i == 9 ? 1300 : 1400));
+          payload.insert(payload.end(), datagram.begin() + packet.payload_offset, datagram.end());
+        }
+        CHECK(payload == f.payload);
+      }
+    }
+  }
+  CHECK(rig.peer->counters.tx_super_frames.get() == 0);
+  CHECK(rig.dropped(Drop::too_big) == 0);
   CHECK(rig.answers().empty());
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("the datagrams of many super-frames in a round outgrow the arena and still arrive whole") {
+  PathRig rig(1300);
+  Built f{.udp = true, .dont_fragment = false, .payload = Bytes(60'000, 0x22), .unfinished = true};
+  for (uint16_t flow = 0; flow < 20; ++flow) {
+    f.source_port = static_cast<uint16_t>(1000 + flow);
+    rig.a.tap->to_read.push_back({uso(f, 1400), with_macs(build(f), kMacB, kMacA)});
+  }
+  while (!rig.a.tap->to_read.empty()) rig.run(rig.a);
+  std::map<uint32_t, size_t> bytes;
+  for (Bytes datagram : reassembled(*rig.sender, "10.0.0.2", 1300)) {
+    const Packet packet = parsed(datagram);
+    CHECK(l4_checksum_holds(datagram, packet));
+    bytes[get16(datagram, packet.l4_offset)] += datagram.size() - packet.payload_offset;
+  }
+  CHECK(bytes.size() == 20);
+  for (const auto& [flow, size] : bytes) CHECK(size == 60'000);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("datagrams of a super-frame that may not be fragmented are dropped with all of them") {
+  PathRig rig(68);  // whose fragments would take more memory than there is
+  Built f{.udp = true, .dont_fragment = false, .ip_options = Bytes(40, 1), .payload = Bytes(60'000, 0x22), .unfinished = true};
+  rig.from_guest(rig.a, with_macs(build(f), kMacB, kMacA), uso(f, 500));
+  CHECK(rig.dropped(Drop::too_big) == 120);
+  CHECK(rig.sender->sent.empty());
   CHECK(rig.balanced());
 }

@@ -18,6 +18,7 @@ export interface AttachOptions {
   name?: string;
   mac?: string;
   addresses?: readonly string[];
+  spoof?: 'allow' | 'deny';
 }
 
 export interface StartOptions {
@@ -148,12 +149,13 @@ export class Host extends WeftClient {
   attach(
     guest: Guest,
     network: string,
-    { ifname = 'eth0', name, mac, addresses = [] }: AttachOptions = {},
+    { ifname = 'eth0', name, mac, addresses = [], spoof }: AttachOptions = {},
   ): Promise<Port> {
     return this.weftJson<Port>(
       ...['port', 'add', network, ifname, '--netns', guest.name],
       ...(name === undefined ? [] : ['--name', name]),
       ...(mac === undefined ? [] : ['--mac', mac]),
+      ...(spoof === undefined ? [] : ['--spoof', spoof]),
       ...addresses.flatMap((address) => ['--address', address]),
     );
   }

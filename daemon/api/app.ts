@@ -136,6 +136,9 @@ function addObjects(app: OpenAPIHono<Env>, parts: ApiParts): void {
     return c.json(views.port(port), 201);
   });
   app.openapi(routes.getPort, (c) => c.json(views.port(catalog.port(c.req.valid('param').ref)), 200));
+  app.openapi(routes.changePort, async (c) =>
+    c.json(views.port(await parts.ports.change(c.req.valid('param').ref, c.req.valid('json'), owner)), 200),
+  );
   app.openapi(routes.deletePort, async (c) => {
     await parts.ports.remove(c.req.valid('param').ref, owner);
     return c.body(null, 204);
@@ -186,7 +189,7 @@ function answer(c: Context, error: WeftError): Response {
 
 /** What a path can be asked with. */
 function methodsOf(app: OpenAPIHono<Env>, path: string): string[] {
-  return ['GET', 'POST', 'DELETE'].filter((method) =>
+  return ['GET', 'POST', 'PATCH', 'DELETE'].filter((method) =>
     app.router.match(method, path)[0].some(([[, route]]) => route.method === method),
   );
 }

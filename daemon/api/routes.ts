@@ -95,6 +95,13 @@ export const getPort = createRoute({
   request: refParam,
   responses: { 200: json('The port', schema.PortSchema), ...failures },
 });
+export const changePort = createRoute({
+  method: 'patch',
+  path: '/v1/ports/{ref}',
+  summary: 'Change a port while it is in use; its next frame is judged by it',
+  request: { ...refParam, ...body(schema.PortChangeSchema) },
+  responses: { 200: json('The port', schema.PortSchema), ...failures },
+});
 export const deletePort = createRoute({
   method: 'delete',
   path: '/v1/ports/{ref}',

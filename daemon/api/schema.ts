@@ -72,6 +72,8 @@ export const CountersSchema = z
     description: 'Wire frames: a super-frame counts its segments. rx is what weft received from there.',
   });
 
+const spoof = z.enum(['allow', 'deny']);
+
 export const PortSchema = z
   .object({
     id: z.string().openapi({ example: 'p-7f3a9c21' }),
@@ -90,10 +92,17 @@ export const PortSchema = z
     state: z.enum(['up', 'down', 'waiting', 'failed']),
     reason: z.string().nullable().openapi({ description: 'Why the state is not up' }),
     counters: CountersSchema.nullable(),
-    spoof: z.enum(['allow', 'deny']).openapi({
+    spoof: spoof.openapi({
       description:
         'deny: frames with a source MAC or address that is not its own are dropped, and so is what only routers and DHCP servers send',
     }),
+    refused: z
+      .object({ spoofedMac: z.number(), spoofedAddress: z.number(), rogueService: z.number() })
+      .nullable()
+      .openapi({
+        description:
+          'Frames that were dropped because of spoof: deny, by reason; they are in counters.rxDropped',
+      }),
     container: z.string().nullable().openapi({ description: 'Name of the container, where it is known' }),
   })
   .openapi('Port');
@@ -156,8 +165,13 @@ export const PortCreateSchema = z
     name: z.string().optional(),
     mac: z.string().optional(),
     addresses: z.array(z.string()).optional(),
+    spoof: spoof.optional().openapi({ description: 'Default: allow' }),
   })
   .openapi('PortCreate');
+
+export const PortChangeSchema = z
+  .strictObject({ spoof })
+  .openapi('PortChange', { description: 'What can be changed of a port while it is in use' });
 
 export const PeerSchema = z
   .object({
@@ -260,6 +274,10 @@ export const StatusSchema = z
       sent: z.number(),
       droppedEgress: z.number(),
     }),
+    pathMtu: z.object({ answered: z.number(), unanswered: z.number() }).openapi({
+      description:
+        'Frames too big for a peer whose sender was told by ICMP what fits, and of those allowed to be told, those that the limit of 100 a second for a port kept back',
+    }),
     docker: z.object({
       socket: z
         .string()
@@ -323,6 +341,7 @@ export type Port = z.infer<typeof PortSchema>;
 export type Container = z.infer<typeof ContainerSchema>;
 export type Pool = z.infer<typeof PoolSchema>;
 export type PortCreate = z.infer<typeof PortCreateSchema>;
+export type PortChange = z.infer<typeof PortChangeSchema>;
 export type Peer = z.infer<typeof PeerSchema>;
 export type PeerCreate = z.infer<typeof PeerCreateSchema>;
 export type FdbEntry = z.infer<typeof FdbEntrySchema>;

@@ -100,6 +100,7 @@ export class Views {
       ...this.portState(port, link?.up ?? null),
       counters: withoutHandle(counters.ports.get(id)),
       spoof: port.spoof ?? 'allow',
+      refused: refusals(counters.ports.get(id)?.refused),
       container: this.factsOf(port)?.name ?? null,
     };
   }
@@ -267,6 +268,7 @@ export class Views {
         sent: counters.sent,
         droppedEgress: sum(drops.filter(({ stage }) => stage === 'egress').map(({ count }) => count)),
       },
+      pathMtu: { answered: counters.pathMtuAnswered, unanswered: counters.pathMtuUnanswered },
       docker: this.docker(),
       findings: this.parts.reconciler.findings,
     };
@@ -364,6 +366,12 @@ function view(entry: NamedEntry, labels: ReadonlyMap<string, string>): FdbEntry 
     frozen,
     idle,
   };
+}
+
+function refusals(refused: readonly [number, number, number] | undefined): Port['refused'] {
+  if (refused === undefined) return null;
+  const [spoofedMac, spoofedAddress, rogueService] = refused;
+  return { spoofedMac, spoofedAddress, rogueService };
 }
 
 function withoutHandle(counters: NonNullable<Port['counters']> | undefined): Port['counters'] {

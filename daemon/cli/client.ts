@@ -44,6 +44,10 @@ export class ApiClient {
     return this.#object<T>((await this.#exchange('POST', path, body)).text);
   }
 
+  async patch<T extends object>(path: string, body: object): Promise<T> {
+    return this.#object<T>((await this.#exchange('PATCH', path, body)).text);
+  }
+
   /** A request whose answer carries nothing that is wanted. */
   async send(
     method: 'POST' | 'DELETE',

@@ -38,6 +38,17 @@ describe('the guard of a port', () => {
     expect(datapath.portGuard('one')).toBeNull();
   });
 
+  it('changes while the port lives, comes and goes', () => {
+    datapath.addPort('one', place, () => openFd('one'));
+    datapath.setGuard('one', guard);
+    expect(datapath.portGuard('one')).toEqual(guard);
+    expect(datapath.state().guards).toEqual(new Map([['one', guard]]));
+    datapath.setGuard('one', null);
+    expect(datapath.state().guards).toEqual(new Map());
+    expect(native.engine.calls.slice(-2)).toEqual([`setGuard ${guard.mac}`, 'setGuard nothing']);
+    expect(() => datapath.setGuard('two', guard)).toThrow('"two"');
+  });
+
   it('has addresses without prefix, or the port is refused and its descriptor closed', () => {
     const wrong = { ...guard, addresses: ['10.0.0.1/24'] };
     expect(() => datapath.addPort('one', place, () => openFd('one'), wrong)).toThrow('EINVAL');

@@ -82,6 +82,8 @@ export interface DatapathState {
   networks: ReadonlyMap<string, NetworkOptions>;
   peers: ReadonlyMap<string, PeerOptions>;
   ports: ReadonlyMap<string, PortPlace>;
+  /** Of those ports that have one. */
+  guards: ReadonlyMap<string, PortGuard>;
   entries: readonly DeclaredEntry[];
 }
 
@@ -124,6 +126,7 @@ export class Datapath {
       networks: new Map(this.networks.values),
       peers: new Map(this.peers.values),
       ports: new Map(this.ports.values),
+      guards: new Map(this.guards),
       entries: [...this.entries.values()],
     };
   }
@@ -167,7 +170,7 @@ export class Datapath {
 
   /**
    * `open` gives the TAP's file descriptors. It is called only when the engine will take them, which it does also when it throws.
-   * `guard` stays as it is for the port's life: the only sources that its frames may have; null lets it send anything.
+   * `guard`: the only sources that its frames may have; null lets it send anything.
    */
   addPort(id: string, place: PortPlace, open: () => number[], guard: PortGuard | null = null): void {
     const network = this.networks.need(place.network);
@@ -177,6 +180,13 @@ export class Datapath {
 
   portPlace(id: string): PortPlace | undefined {
     return this.ports.values.get(id);
+  }
+
+  /** As the `guard` of {@link addPort}, from the port's next frame on. */
+  setGuard(id: string, guard: PortGuard | null): void {
+    this.engine.setGuard(this.ports.need(id), guard);
+    if (guard === null) this.guards.delete(id);
+    else this.guards.set(id, guard);
   }
 
   portGuard(id: string): PortGuard | null {

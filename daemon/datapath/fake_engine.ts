@@ -10,6 +10,7 @@ import type {
   NativeError,
   NetworkOptions,
   PeerOptions,
+  PortGuard,
   PortOptions,
   UnderlayOptions,
   Where,
@@ -35,6 +36,8 @@ export class FakeEngine implements Engine {
   readonly tentative = new Set<string>();
   /** Ports whose link vanished. */
   readonly gone = new Set<number>();
+  /** What the guards of ports refused. */
+  readonly refused = new Map<number, [number, number, number]>();
   private readonly events: EngineEvent[] = [];
   private nextHandle = 1;
 
@@ -104,6 +107,11 @@ export class FakeEngine implements Engine {
     this.calls.push('removePort');
     this.closePort(handle, destroy);
     this.entries = this.entries.filter(({ where }) => !('port' in where) || where.port !== handle);
+  }
+
+  setGuard(handle: number, guard: PortGuard | null): void {
+    this.calls.push(`setGuard ${guard?.mac ?? 'nothing'}`);
+    this.ports.set(handle, { ...need(this.ports, handle), guard });
   }
 
   announce(handle: number): void {
@@ -176,7 +184,12 @@ export class FakeEngine implements Engine {
       queued: 0,
       sent: 0,
       dropped: new Array<number>(this.dropCount).fill(0),
-      ports: [...this.ports.keys()].map((handle) => ({ handle, ...zero, gone: this.gone.has(handle) })),
+      ports: [...this.ports.keys()].map((handle) => ({
+        handle,
+        ...zero,
+        refused: this.refused.get(handle) ?? [0, 0, 0],
+        gone: this.gone.has(handle),
+      })),
       peers: [...this.peers.keys()].map((handle) => ({ handle, ...zero, offloadDisabled: null, idle: null })),
       networks: [...this.networks.keys()].map((handle) => ({
         handle,
@@ -194,6 +207,8 @@ export class FakeEngine implements Engine {
         refusedNetwork: 0,
         memoryBytes: 0,
       },
+      pathMtuAnswered: 0,
+      pathMtuUnanswered: 0,
       rounds: this.running ? ++this.rounds : this.rounds,
       underlayOverflow: 0,
     };

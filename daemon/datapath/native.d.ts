@@ -138,6 +138,8 @@ export interface TrafficCounters {
 }
 
 export type PortCounters = TrafficCounters & {
+  /** Frames that its guard refused, by reason: `spoofed_mac`, `spoofed_address`, `rogue_service`. They are in `rxDropped` too. */
+  refused: [number, number, number];
   /** The device is gone (its link was deleted, or its namespace died); it is not read any more. */
   gone: boolean;
 };
@@ -180,6 +182,9 @@ export interface Counters {
     refusedNetwork: number;
     memoryBytes: number;
   };
+  /** Frames too big for a peer whose sender was told what fits, and those of which it was not told because of the rate limit. */
+  pathMtuAnswered: number;
+  pathMtuUnanswered: number;
   /** Rounds of the worker loop; grows while the worker makes progress, at least every 250 ms. */
   rounds: number;
   /** What the kernel dropped before we saw it (SO_RXQ_OVFL of the VTEP sockets). */
@@ -207,6 +212,11 @@ export declare class Engine {
   addPort(options: PortOptions): number;
   /** `destroy` ends a persistent TAP with its descriptor, wherever its link is; else it stays for a later reattachment. */
   removePort(handle: number, destroy: boolean): void;
+  /**
+   * Another guard for a port, from its next frame on. null takes it away. Other MACs than the new guard's that were learned from the port
+   * are forgotten.
+   */
+  setGuard(port: number, guard: PortGuard | null): void;
   /**
    * Sends a gratuitous ARP (RFC 5227) for each IPv4 and an unsolicited neighbour advertisement (RFC 4861, 7.2.6) for each IPv6
    * address of a guarded port to the rest of its network, as if the port had sent them: they count as received from it. Returns

@@ -1,6 +1,7 @@
 /** What a port may not have because Docker has it; the rest is tried with the reconciler. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { parseConfig } from '../config/load.js';
+import { WeftError } from '../errors.js';
 import { type LeaseRecord, leaseKey, type Owner } from '../model/objects.js';
 import type { Namespaces } from '../reconcile/netns.js';
 import { Catalog } from '../state/catalog.js';
@@ -22,7 +23,12 @@ const lease: LeaseRecord = {
 
 let store: MemoryStore;
 let ports: PortIntent;
+let events: EventBus;
+/** Of the step that an intent needs. */
+let failure: WeftError | null;
 beforeEach(() => {
+  events = new EventBus();
+  failure = null;
   store = new MemoryStore();
   ports = new PortIntent({
     store,
@@ -30,14 +36,14 @@ beforeEach(() => {
     reconciler: {
       stopping: false,
       settle: async () => undefined,
-      failureOf: () => null,
+      failureOf: () => failure,
       portFailure: () => null,
       hasPort: () => true,
       trigger: () => undefined,
       expectArrival: () => undefined,
     },
     namespaces: { ownCookie: '1' } as Namespaces,
-    events: new EventBus(),
+    events,
     mutex: new Mutex(),
   });
 });
@@ -93,4 +99,50 @@ describe('an address that IPAM has given', () => {
       expect(store.list('port')).toMatchObject([{ addresses: ['10.42.0.2/24'] }]);
     },
   );
+});
+
+describe('the sources of a port', () => {
+  const request = { network: 'blue', ifname: 'w0', mac: '02:00:00:00:00:01', addresses: ['10.42.0.9/24'] };
+  const stored = () => store.list('port')[0];
+
+  it('are anything unless spoof says deny, which is kept', async () => {
+    await ports.add(request, null, owner);
+    expect(stored()).not.toHaveProperty('spoof');
+    await ports.add(
+      { ...request, ifname: 'w1', mac: '02:00:00:00:00:02', addresses: [], spoof: 'deny' },
+      null,
+      owner,
+    );
+    expect(store.list('port').find(({ ifname }) => ifname === 'w1')?.spoof).toBe('deny');
+  });
+
+  it('change and change back, with an event for each change alone', async () => {
+    const { id } = await ports.add({ ...request, name: 'web' }, null, owner);
+    const queue = events.follow();
+    await ports.change('web', { spoof: 'allow' }, owner);
+    await ports.change('web', { spoof: 'deny' }, owner);
+    expect(stored()).toMatchObject({ id, spoof: 'deny', addresses: ['10.42.0.9/24'] });
+    await ports.change('web', { spoof: 'deny' }, owner);
+    await ports.change('web', { spoof: 'allow' }, owner);
+    expect(stored()).not.toHaveProperty('spoof');
+    const told = await queue.take(0);
+    expect(told.map(({ type }) => type)).toEqual(['port-changed', 'port-changed']);
+  });
+
+  it('stay as they were when the datapath refuses', async () => {
+    await ports.add(request, null, owner);
+    failure = new WeftError('WEFT_INTERNAL', { reason: 'no' });
+    await expect(ports.change('w0', { spoof: 'deny' }, owner)).rejects.toThrow('no');
+    expect(stored()).not.toHaveProperty('spoof');
+  });
+
+  it('of a container are not for the API to change', async () => {
+    const made = await ports.add({ ...request, spoof: 'deny' }, null, { kind: 'docker', ref: 'beef' });
+    await expect(ports.change(made.id, { spoof: 'allow' }, owner)).rejects.toMatchObject({
+      code: 'WEFT_NOT_OWNER',
+      exit: 5,
+      remedy: expect.stringContaining('docker command'),
+    });
+    expect(stored()?.spoof).toBe('deny');
+  });
 });

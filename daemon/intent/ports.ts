@@ -1,5 +1,5 @@
-/** Adding and removing ports. A port is durable before its link is made, and gone again when the link cannot be made. */
-import type { PortCreate } from '../api/schema.js';
+/** Adding, changing and removing ports. A port is durable before its link is made, and gone again when the link cannot be made. */
+import type { PortChange, PortCreate } from '../api/schema.js';
 import { WeftError } from '../errors.js';
 import { formatCidr, isHostAddress, parseCidr, withoutPrefix } from '../model/address.js';
 import { mintPortId } from '../model/identity.js';
@@ -25,7 +25,16 @@ export class PortIntent {
     return this.parts.mutex.run(async () => {
       const { catalog, events } = this.parts;
       const network = catalog.network(request.network).name;
-      const port: PortRecord = { id: this.mintId(), network, netns, attach: 'tap', owner, ...checked };
+      const guarded = request.spoof === 'deny' ? ({ spoof: 'deny' } as const) : {};
+      const port: PortRecord = {
+        id: this.mintId(),
+        network,
+        netns,
+        attach: 'tap',
+        owner,
+        ...checked,
+        ...guarded,
+      };
       this.checkFree(port);
       await commit(this.parts, {
         store: (tx) => tx.put('port', port.id, port),
@@ -34,6 +43,30 @@ export class PortIntent {
       });
       events.emit('port-added', `port ${port.id}`, `${portLabel(port)} was added to network "${network}"`);
       return port;
+    });
+  }
+
+  /** In force for the port's next frame when it resolves; for a port that waits for its namespace, once it is made. */
+  change(ref: string, { spoof }: PortChange, caller: Owner): Promise<PortRecord> {
+    return this.parts.mutex.run(async () => {
+      const { catalog, events } = this.parts;
+      const port = catalog.port(ref);
+      checkOwner(`port "${port.name ?? portLabel(port)}"`, port.owner, caller);
+      if ((port.spoof ?? 'allow') === spoof) return port;
+      const { spoof: _, ...rest } = port;
+      const changed: PortRecord = spoof === 'deny' ? { ...rest, spoof } : rest;
+      await commit(this.parts, {
+        store: (tx) => tx.put('port', port.id, changed),
+        takeBack: (tx) => tx.put('port', port.id, port),
+        needs: (step) => step.do === 'set-guard' && step.id === port.id,
+      });
+      const now = spoof === 'deny' ? 'its own MAC and addresses only' : 'any MAC and address';
+      events.emit(
+        'port-changed',
+        `port ${port.id}`,
+        `${portLabel(port)} may send from ${now} (spoof: ${spoof})`,
+      );
+      return changed;
     });
   }
 

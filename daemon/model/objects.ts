@@ -59,7 +59,10 @@ export interface PortRecord {
   addresses: string[];
   attach: 'tap';
   owner: Owner;
-  /** `deny`: frames with a source MAC or address that is not the port's own are dropped. Absent: `allow`. */
+  /**
+   * `deny`: frames with a source MAC or address that is not the port's own are dropped, and what only routers and DHCP servers send.
+   * Absent: `allow`.
+   */
   spoof?: 'deny';
   /** Only of ports that Docker made; `owner.ref` is then the ID of the endpoint. */
   endpoint?: EndpointRecord;

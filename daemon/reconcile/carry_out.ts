@@ -99,6 +99,9 @@ export class Carrier {
       case 'set-mtu':
         this.kernel.linkSet(step.netns, step.ifname, { mtu: step.mtu });
         break;
+      case 'set-guard':
+        this.datapath.setGuard(step.id, step.guard);
+        break;
       case 'set-noqueue':
         this.kernel.linkSet(step.netns, step.ifname, { noqueue: true });
         break;

@@ -53,6 +53,7 @@ export function diagnose(
                 `${label(port)} has MAC ${link.mac}, it was made with ${port.mac}`,
               ),
             ]),
+        ...refusalFinding(port, view, counters, label),
       ];
     }),
     ...catalog
@@ -92,6 +93,20 @@ function shareFindings(
       `this host has peers, but no share of the addresses of network "${network}"`,
     ),
   );
+}
+
+/** What a container sends is its own affair; who set `deny` himself may have forgotten an address, or a router in the namespace. */
+function refusalFinding(
+  port: PortRecord,
+  view: View,
+  counters: NamedCounters,
+  label: (port: PortRecord) => string,
+): FindingDraft[] {
+  const refused = counters.ports.get(port.id)?.refused;
+  if (port.endpoint !== undefined || refused === undefined || !view.refusing.has(port.id)) return [];
+  const [macs, addresses, services] = refused;
+  const counts = `${macs} spoofed_mac, ${addresses} spoofed_address, ${services} rogue_service`;
+  return [finding('PORT_REFUSED', `port ${port.id}`, `frames of ${label(port)} are dropped (${counts})`)];
 }
 
 /** The engine has yet to move the link into the container and to bring it up there. */

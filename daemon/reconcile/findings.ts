@@ -98,6 +98,11 @@ const kinds = {
     severity: 'warning',
     remedy: 'Its frames are dropped: set the MAC back, or start the container again with --mac-address.',
   },
+  PORT_REFUSED: {
+    severity: 'info',
+    remedy:
+      'It sends from a MAC or an address that it was not given, or as a router or DHCP server. If it may, make the port again with each --address, or "weft port set REF --spoof allow".',
+  },
   IPAM_NO_SHARE: {
     severity: 'warning',
     remedy:

@@ -44,6 +44,7 @@ function actual(changes: Partial<Actual> = {}): Actual {
   const empty = {
     peers: new Map(),
     ports: new Map(),
+    guards: new Map(),
     entries: [],
     places: new Map(),
     namespaces: new Map(),
@@ -85,6 +86,26 @@ describe('the plan', () => {
       actual({ places: new Map([['p', present]]), namespaces: namespaceOf() }),
     );
     expect(steps).toEqual([{ do: 'create-tap', port: port('p'), netns: '/ns', cookie: '7' }]);
+  });
+
+  it('gives a port that stays another guard, wherever its namespace is, and a new one its own', () => {
+    const guard = { mac: '02:00:00:00:00:01', addresses: [] };
+    const guarded = desired({ ports: [port('p', { guard })] });
+    const places = new Map([['p', present]]);
+    const namespaces = namespaceOf(link(`${prefix}p`));
+    const set = [{ do: 'set-guard', id: 'p', guard }];
+    const there = { places, namespaces, ports: attached() };
+    expect(plan(guarded, actual(there))).toEqual(set);
+    expect(plan(guarded, actual({ ...there, guards: new Map([['p', { ...guard }]]) }))).toEqual([]);
+    expect(
+      plan(desired({ ports: [port('p')] }), actual({ ...there, guards: new Map([['p', guard]]) })),
+    ).toEqual([{ do: 'set-guard', id: 'p', guard: null }]);
+    expect(plan(guarded, actual({ ...there, places: new Map([['p', gone]]) }))).toEqual(set);
+    expect(plan(guarded, actual({ ...there, namespaces: new Map() }))).toEqual(set);
+    expect(names(plan(guarded, actual({ ...there, namespaces: namespaceOf() })))).toEqual([
+      'detach-port',
+      'create-tap',
+    ]);
   });
 
   it('takes up a link that an earlier process left, by the name it has now', () => {

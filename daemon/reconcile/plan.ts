@@ -83,6 +83,7 @@ export type Step =
   | { do: 'create-tap'; port: DesiredPort; netns: NetnsPath; cookie: string }
   | { do: 'reattach-tap'; port: DesiredPort; netns: NetnsPath; cookie: string; ifname: string }
   | { do: 'set-mtu'; id: string; netns: NetnsPath; ifname: string; mtu: number }
+  | { do: 'set-guard'; id: string; guard: PortGuard | null }
   | { do: 'set-noqueue'; id: string; netns: NetnsPath; ifname: string }
   | { do: 'declare'; entry: DeclaredEntry };
 
@@ -94,6 +95,7 @@ export function plan(desired: Desired, actual: Actual): Step[] {
     // First: links are deleted and taken up by their alias alone.
     ...actual.untagged.map((link): Step => ({ do: 'tag-link', ...link })),
     ...ports.filter((step) => step.do === 'expire-port' || step.do === 'detach-port'),
+    ...setGuards(desired, actual, ports),
     ...undeclare(desired, actual),
     ...[...actual.peers.keys()]
       .filter((id) => !desired.peers.has(id) || inTheWay.has(id))
@@ -182,6 +184,15 @@ function planPort(port: DesiredPort, desired: Desired, actual: Actual): Step[] {
       ? { do: 'create-tap', ...where }
       : { do: 'reattach-tap', ...where, ifname: link.ifname },
   ];
+}
+
+/** Of ports that stay: whatever became of their namespace, their frames are judged by it. New ones are made with theirs. */
+function setGuards(desired: Desired, actual: Actual, steps: readonly Step[]): Step[] {
+  const detached = new Set(steps.flatMap((step) => (step.do === 'detach-port' ? [step.id] : [])));
+  return desired.ports
+    .filter(({ id }) => actual.ports.has(id) && !detached.has(id))
+    .filter(({ id, guard }) => !isDeepStrictEqual(guard, actual.guards.get(id) ?? null))
+    .map(({ id, guard }) => ({ do: 'set-guard', id, guard }));
 }
 
 /** Ports that are in the datapath when the steps have been carried out. */

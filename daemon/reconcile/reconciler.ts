@@ -24,6 +24,7 @@ import type { Namespaces } from './netns.js';
 import { Observer } from './observer.js';
 import { type Actual, linkOf, plan, type Step } from './plan.js';
 import type { Proc } from './proc.js';
+import { Refusals } from './refusals.js';
 import type { PeerResolver } from './resolver.js';
 import { SurroundingsObserver } from './surroundings.js';
 import type { View } from './view.js';
@@ -55,6 +56,7 @@ export class Reconciler {
   private readonly engineEvents: EngineEvents;
   private readonly arrivals: Arrivals;
   private readonly conflicts = new Conflicts(() => this.now());
+  private readonly refusals = new Refusals(() => this.now());
   /** Ports whose process died in this round. */
   private readonly expired: { id: string; reason: string }[] = [];
   /** Ports that had their link already while this daemon runs. */
@@ -194,7 +196,8 @@ export class Reconciler {
     this.tellRestored(steps, failures);
     const actual = steps.length === 0 ? before : this.observer.observe();
     const conflicts = this.conflicts.current(new Set(actual.ports.keys()));
-    this.lastView = { picture, actual, failures, conflicts };
+    const refusing = this.refusals.current(this.parts.datapath.counters());
+    this.lastView = { picture, actual, failures, conflicts, refusing };
     this.arrivals.saw(this.endpointsUp(this.lastView));
     const unwritten = await this.record(this.lastView);
     const found = diagnose(

@@ -9,4 +9,6 @@ export interface View {
   actual: Actual;
   failures: readonly Failure[];
   conflicts: readonly Conflict[];
+  /** Guarded ports of which something was refused of late. */
+  refusing: ReadonlySet<string>;
 }

@@ -71,6 +71,15 @@ export class Metrics {
           c.dropped[index] ?? 0,
         ]),
     );
+    this.total(
+      'weft_path_mtu_answers_total',
+      'Packets too big for a peer whose sender was told by ICMP, or not told because of the rate limit.',
+      ['outcome'],
+      (c) => [
+        [{ outcome: 'sent' }, c.pathMtuAnswered],
+        [{ outcome: 'limited' }, c.pathMtuUnanswered],
+      ],
+    );
     this.total('weft_rounds_total', 'Rounds of the worker loop.', [], (c) => [[{}, c.rounds]]);
     this.total(
       'weft_underlay_overflow_total',
@@ -114,6 +123,21 @@ export class Metrics {
         );
       }
     }
+    this.total(
+      'weft_port_refused_total',
+      'Wire frames of a port that were dropped because of spoof: deny.',
+      ['port', 'network', 'name', 'reason'],
+      (c) =>
+        catalog.ports().flatMap((port): Sample[] => {
+          const labels = { port: port.id, network: port.network, name: port.name ?? portLabel(port) };
+          const reasons = ['spoofed_mac', 'spoofed_address', 'rogue_service'];
+          if (port.spoof !== 'deny') return [];
+          return (c.ports.get(port.id)?.refused ?? []).map((value, index) => [
+            { ...labels, reason: reasons[index] ?? '' },
+            value,
+          ]);
+        }),
+    );
     this.level('weft_peer_idle_seconds', 'Seconds since the last datagram from a peer.', ['peer'], (c) =>
       catalog.peers().flatMap((peer): Sample[] => {
         const idle = c.peers.get(peer.id)?.idle ?? null;

@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -159,6 +160,17 @@ void Engine::remove_port(uint16_t index, bool destroy) {
   fdb_.flush_destination({DestinationKind::port, index});
   if (destroy) port.queue->destroy_on_close();
   ports_[index].reset();
+}
+
+void Engine::set_guard(uint16_t index, std::shared_ptr<const Guard> guard) {
+  Port& port = port_at(index);
+  port.options.guard = guard;
+  publish(next());
+  if (guard == nullptr) return;
+  for (const FdbEntry& entry : fdb_.dump(port.options.network, now(), SIZE_MAX)) {
+    const bool own = entry.declared || entry.mac == guard->mac();
+    if (!own && entry.where == Destination{DestinationKind::port, index}) fdb_.remove(entry.network, entry.mac);
+  }
 }
 
 void Engine::announce(uint16_t index) {

@@ -41,6 +41,10 @@ class Engine {
   // `destroy` ends a persistent TAP with its descriptor; else its link stays.
   void remove_port(uint16_t index, bool destroy);
 
+  // Null lets the port send what it likes. Other MACs than the guard's that were learned from the port are forgotten: they may have
+  // been another's.
+  void set_guard(uint16_t index, std::shared_ptr<const Guard> guard);
+
   // Announces the addresses of a guarded port to the rest of its network (announcement.h), as if the port had sent the frames:
   // its MAC is learned there, and they count as received from it. Returns before it is done; not done at all for a port without
   // a guard.

@@ -14,7 +14,7 @@ void Worker::forward(Frame& frame) {
   const Network& network = tables_->networks[frame.network];
   if (frame.packet.vlan && !network.options.vlan) return drop_received(frame, Drop::inner_vlan);
   if (frame.guard != nullptr) {
-    if (const auto reason = frame.guard->refuse(frame.packet, frame.vnet)) return drop_received(frame, *reason);
+    if (const auto reason = frame.guard->refuse(frame.packet, frame.vnet)) return refuse(frame, *reason);
   }
   if (may_claim(frame.packet)) watch_claim(frame);
   if (last_.fits(frame)) return unicast(frame, network, last_.to());
@@ -145,6 +145,11 @@ void Worker::drop_received(const Frame& frame, Drop reason) {
   count_received(source, frame.wire_frames, frame.packet.length);
   counters_.dropped[static_cast<size_t>(reason)].add(frame.wire_frames);
   if (source != nullptr) source->rx_dropped.add(frame.wire_frames);
+}
+
+void Worker::refuse(const Frame& frame, Drop reason) {
+  tables_->ports[frame.source.index]->refused[guard_drop_index(reason)].add(frame.wire_frames);
+  drop_received(frame, reason);
 }
 
 void Worker::drop_datagrams(Peer* peer, uint32_t bytes, uint32_t datagrams, Drop reason) {

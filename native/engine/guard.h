@@ -23,6 +23,7 @@
 // one header, so they need one look. TCP and UDP need a handful of comparisons.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -34,6 +35,12 @@
 #include "wire/virtio.h"
 
 namespace weft {
+
+// Why a guard refuses: spoofed_mac, spoofed_address, rogue_service, one behind the other.
+inline constexpr size_t kGuardDrops = 3;
+inline constexpr size_t guard_drop_index(Drop reason) {
+  return static_cast<size_t>(reason) - static_cast<size_t>(Drop::spoofed_mac);
+}
 
 class Guard {
  public:

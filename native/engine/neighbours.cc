@@ -32,7 +32,7 @@ void Worker::watch_claim(const Frame& frame) {
   if (owner == nullptr || owner->address->family() != family) return;
   Port& port = *owner->port;
   const Mac mac = load_mac(said.claimed_mac);
-  if (mac == port.options.guard->mac()) return;
+  if (mac == tables_->guarded.guard_of(port.index)->mac()) return;
 
   if (port.last_conflict != now_) {
     port.last_conflict = now_;
@@ -66,7 +66,9 @@ void Worker::announce_requested() {
   if (!announcements_requested_.exchange(false, std::memory_order_acquire)) return;
   for (Port* port : tables_->ports) {
     if (port == nullptr || !port->announce.exchange(false, std::memory_order_relaxed)) continue;
-    for (const Endpoint& address : port->options.guard->addresses()) announce(*port, address);
+    const Guard* guard = tables_->guarded.guard_of(port->index);
+    if (guard == nullptr) continue;  // taken away since
+    for (const Endpoint& address : guard->addresses()) announce(*port, address);
   }
 }
 
@@ -82,7 +84,7 @@ void Worker::announce(Port& port, const Endpoint& address) {
   frame.group = port.options.group;
   frame.network = port.options.network;
   frame.packet.data = announcements_.get() + kAnnouncementStride * announcements_used_++ + kAnnouncementHeadroom;
-  frame.packet.length = write_announcement(frame.packet.data, port.options.guard->mac(), address);
+  frame.packet.length = write_announcement(frame.packet.data, tables_->guarded.guard_of(port.index)->mac(), address);
   parse(frame.packet);
   forward(frame);
 }

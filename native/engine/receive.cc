@@ -80,7 +80,7 @@ void Worker::receive_from_port(Port& port, uint8_t* read, size_t bytes) {
   Frame frame;
   frame.source = {DestinationKind::port, port.index};
   frame.group = port.options.group;
-  frame.guard = port.options.guard.get();
+  frame.guard = tables_->guarded.guard_of(port.index);
   frame.network = port.options.network;
   if (bytes < sizeof(VnetHeader) + kEthernetHeaderBytes) return drop_received(frame, Drop::runt);
   memcpy(&frame.vnet, read, sizeof frame.vnet);

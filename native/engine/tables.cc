@@ -57,13 +57,17 @@ size_t GuardedIndex::home(NetworkIndex network, const AddressKey& address) const
 }
 
 void GuardedIndex::build(const std::vector<Port*>& ports) {
-  const auto guard_of = [](const Port* port) { return port == nullptr ? nullptr : port->options.guard.get(); };
+  guards_.assign(ports.size(), nullptr);
   size_t addresses = 0;
-  for (const Port* port : ports) addresses += guard_of(port) == nullptr ? 0 : guard_of(port)->addresses().size();
+  for (size_t index = 0; index < ports.size(); ++index) {
+    if (ports[index] == nullptr || ports[index]->options.guard == nullptr) continue;
+    guards_[index] = ports[index]->options.guard;
+    addresses += guards_[index]->addresses().size();
+  }
   slots_.assign(addresses == 0 ? 1 : slots_for(addresses), {});
   for (Port* port : ports) {
-    const Guard* guard = guard_of(port);
-    if (guard == nullptr) continue;
+    if (port == nullptr || port->options.guard == nullptr) continue;
+    const Guard* guard = guard_of(port->index);
     for (const Endpoint& address : guard->addresses()) {
       const AddressKey key = address.key();
       size_t at = home(port->options.network, key);

@@ -3,6 +3,7 @@
 // locks, and never sees half a change.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -38,7 +39,7 @@ struct NetworkOptions {
 struct PortOptions {
   NetworkIndex network = 0;
   uint32_t group = 0;
-  std::shared_ptr<const Guard> guard = nullptr;  // null: any source
+  std::shared_ptr<const Guard> guard = nullptr;  // null: any source. The worker has it from GuardedIndex: it changes while frames flow
 };
 
 // Of PeerOptions.mtu, while the path is not known: more than any IP packet has.
@@ -57,6 +58,7 @@ struct Port {
   PortOptions options;
   std::unique_ptr<TapQueue> queue;
   DestinationCounters counters;
+  std::array<Counter, kGuardDrops> refused;  // of counters.rx_dropped, by the guard: spoofed_mac, spoofed_address, rogue_service
   std::atomic<bool> gone{false};  // the device is gone and is not read any more
   std::atomic<bool> announce{false};  // asked for, and not done yet
   // Worker only.
@@ -120,7 +122,7 @@ class VniIndex {
   std::vector<Slot> slots_ = std::vector<Slot>(1);  // one free slot ends every search
 };
 
-// Who has an address of a guard, by network and address.
+// The guards of ports, and who has an address of one, by network and address.
 class GuardedIndex {
  public:
   struct Entry {
@@ -128,6 +130,8 @@ class GuardedIndex {
     const Endpoint* address = nullptr;  // the guard's own
   };
   void build(const std::vector<Port*>& ports);
+  // Of the port, which is in the snapshot; null when it has none.
+  const Guard* guard_of(uint16_t port) const { return guards_[port].get(); }
   bool empty() const { return slots_.size() == 1; }
   const Entry* find(NetworkIndex network, const AddressKey& address) const;
 
@@ -138,6 +142,7 @@ class GuardedIndex {
     Entry entry;
   };
   size_t home(NetworkIndex network, const AddressKey& address) const;
+  std::vector<std::shared_ptr<const Guard>> guards_;  // by index of the port
   std::vector<Slot> slots_ = std::vector<Slot>(1);  // one free slot ends every search
 };
 

@@ -81,8 +81,7 @@ PeerOptions peer_options_of(const Napi::Object& object) {
           .mtu = number_of(object, "mtu")};
 }
 
-std::shared_ptr<const Guard> guard_of(const Napi::Object& object) {
-  const Napi::Value value = object.Get("guard");
+std::shared_ptr<const Guard> guard_of(const Napi::Value& value) {
   if (value.IsNull() || value.IsUndefined()) return nullptr;
   const Napi::Object guard = value.As<Napi::Object>();
   const Napi::Array texts = guard.Get("addresses").As<Napi::Array>();
@@ -202,6 +201,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::remove_network>("removeNetwork"),
                            InstanceMethod<&EngineObject::add_port>("addPort"),
                            InstanceMethod<&EngineObject::remove_port>("removePort"),
+                           InstanceMethod<&EngineObject::set_guard>("setGuard"),
                            InstanceMethod<&EngineObject::announce>("announce"),
                            InstanceMethod<&EngineObject::add_peer>("addPeer"),
                            InstanceMethod<&EngineObject::update_peer>("updatePeer"),
@@ -286,13 +286,17 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       OwnedQueue queue(object.Get("fds").As<Napi::Array>());
       const PortOptions options{.network = static_cast<NetworkIndex>(number_of(object, "network")),
                                 .group = number_of(object, "group"),
-                                .guard = guard_of(object)};
+                                .guard = guard_of(object.Get("guard"))};
       return Napi::Number::New(info.Env(), engine_->add_port(options, queue.take()));
     });
   }
 
   void remove_port(const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] { engine_->remove_port(handle(info[0]), info[1].ToBoolean()); });
+  }
+
+  void set_guard(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->set_guard(handle(info[0]), guard_of(info[1])); });
   }
 
   void announce(const Napi::CallbackInfo& info) {
@@ -362,6 +366,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       object.Set("queued", number(env, all.queued));
       object.Set("sent", number(env, all.sent));
       object.Set("rounds", number(env, all.rounds));
+      object.Set("pathMtuAnswered", number(env, all.path_mtu_answered));
+      object.Set("pathMtuUnanswered", number(env, all.path_mtu_unanswered));
       Napi::Array dropped = Napi::Array::New(env, kDropCount);
       for (uint32_t i = 0; i < kDropCount; ++i) dropped.Set(i, number(env, all.dropped[i]));
       object.Set("dropped", dropped);
@@ -384,6 +390,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       if (port == nullptr) continue;
       Napi::Object object = counters_object(env, port->index, port->counters);
       object.Set("gone", port->gone.load(std::memory_order_relaxed));
+      Napi::Array refused = Napi::Array::New(env, kGuardDrops);
+      for (uint32_t i = 0; i < kGuardDrops; ++i) refused.Set(i, number(env, port->refused[i]));
+      object.Set("refused", refused);
       array.Set(array.Length(), object);
     }
     return array;

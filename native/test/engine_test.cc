@@ -76,6 +76,58 @@ TEST_CASE("frames flow between two ports of a running engine, and stop when one 
   CHECK(engine.tables().networks[network].used == false);
 }
 
+TEST_CASE("the guard of a port comes, changes and goes while its guest sends") {
+  Engine engine(quiet());
+  engine.start();
+  const NetworkIndex network = engine.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});
+  Guest a, b;
+  const uint16_t index = engine.add_port({.network = network}, a.queue());
+  const uint16_t other = engine.add_port({.network = network}, b.queue());
+  const Destination at_a{DestinationKind::port, index}, at_b{DestinationKind::port, other};
+  const auto guard_of = [](Mac mac) { return std::make_shared<const Guard>(mac, std::vector<Endpoint>{}); };
+  const auto refused = [&] { return engine.tables().ports[index]->refused[guard_drop_index(Drop::spoofed_mac)].get(); };
+  const auto passes = [&](Mac from) {
+    const uint64_t before = refused();
+    a.send(ethernet(kBroadcast, from));
+    a.send(ethernet(kBroadcast, kMacA));  // never refused below, and so the end of the wait
+    bool seen = false;
+    for (;;) {
+      const Bytes got = b.receive();
+      if (got == ethernet(kBroadcast, kMacA)) break;
+      seen = seen || got == ethernet(kBroadcast, from);
+    }
+    CHECK(refused() == before + (seen ? 0 : 1));
+    return seen;
+  };
+  engine.declare(network, 0x0200000000dd, at_a);
+  b.send(ethernet(kBroadcast, kMacB));
+  CHECK(a.receive() == ethernet(kBroadcast, kMacB));
+  CHECK(passes(kMacC));
+  CHECK(engine.fdb().find(network, kMacC) == at_a);
+
+  engine.set_guard(index, guard_of(kMacA));
+  // What the port taught before of other MACs is forgotten, and nothing else.
+  CHECK_FALSE(engine.fdb().find(network, kMacC).has_value());
+  CHECK(engine.fdb().find(network, kMacA) == at_a);
+  CHECK(engine.fdb().find(network, kMacB) == at_b);
+  CHECK(engine.fdb().find(network, 0x0200000000dd) == at_a);
+  CHECK_FALSE(passes(kMacC));
+  CHECK_FALSE(engine.fdb().find(network, kMacC).has_value());
+
+  engine.set_guard(index, nullptr);
+  CHECK(passes(kMacC));
+  CHECK(error_of([&] { engine.set_guard(77, nullptr); }) == ENOENT);
+
+  // The worker holds on to the guard of its tables, whatever becomes of it meanwhile.
+  for (int i = 0; i < 300; ++i) {
+    a.send(ethernet(kBroadcast, kMacA));
+    engine.set_guard(index, i % 3 == 0 ? nullptr : guard_of(kMacA));
+    engine.announce(index);
+    CHECK(b.receive() == ethernet(kBroadcast, kMacA));
+  }
+  engine.stop();
+}
+
 TEST_CASE("a running engine announces guarded ports when it is asked to, and those that are gone no more") {
   Engine engine(quiet());
   engine.start();

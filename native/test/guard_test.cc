@@ -470,6 +470,9 @@ TEST_CASE("what a guard refuses is counted, goes nowhere, and teaches nothing") 
   CHECK(rig.worker.counters().received.get() == 5);
   CHECK(rig.a.port->counters.rx_frames.get() == 5);
   CHECK(rig.a.port->counters.rx_dropped.get() == 5);
+  CHECK(rig.a.port->refused[guard_drop_index(Drop::spoofed_mac)].get() == 1);
+  CHECK(rig.a.port->refused[guard_drop_index(Drop::spoofed_address)].get() == 2);
+  CHECK(rig.a.port->refused[guard_drop_index(Drop::rogue_service)].get() == 2);
   CHECK(rig.b.tap->written.empty());
   CHECK(rig.sender->sent.empty());
   CHECK_FALSE(rig.fdb.find(rig.blue, kMacC));

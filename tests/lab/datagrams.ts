@@ -1,4 +1,5 @@
 /** Datagrams and frames made byte by byte, for tests that speak VXLAN themselves. */
+import ipaddr from 'ipaddr.js';
 import { sum, udpChecksum } from '../../lab/capture.js';
 import { tool } from '../../lab/checkout.js';
 import type { Namespace } from '../../lab/namespace.js';
@@ -9,6 +10,11 @@ export function vxlanHeader(vni: number, flags = 0x08): Buffer {
   header.writeUInt8(flags, 0);
   header.writeUIntBE(vni, 4, 3);
   return header;
+}
+
+/** An address as it lies in a header: 4 or 16 bytes. */
+export function bytesOf(address: string): Buffer {
+  return Buffer.from(ipaddr.parse(address).toByteArray());
 }
 
 export function ethernet(destination: string, source: string, type: number): Buffer {

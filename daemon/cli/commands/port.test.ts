@@ -39,6 +39,8 @@ describe('weft port add', () => {
       '--mac',
       '02-00-5E-10-00-01',
       ...addresses,
+      '--spoof',
+      'deny',
     );
     expect(daemon.asked[0]?.body).toEqual({
       network: 'blue',
@@ -47,6 +49,7 @@ describe('weft port add', () => {
       name: 'web',
       mac: '02:00:5e:10:00:01',
       addresses: ['10.42.0.2/24', 'fd42::2/64'],
+      spoof: 'deny',
     });
   });
 
@@ -74,6 +77,7 @@ describe('weft port add', () => {
     [['--address', '10.42.0.2/33'], '--address: expected'],
     [['--name', 'a', '--name', 'b'], '--name is given more than once'],
     [['--netns'], '--netns needs a value'],
+    [['--spoof', 'maybe'], '--spoof: expected "allow" or "deny", got "maybe"'],
   ])('refuses %j without asking the daemon', async (options, message) => {
     const { exit, stderr } = await weft('port', 'add', 'blue', ...options);
     expect(exit).toBe(2);
@@ -106,9 +110,9 @@ describe('weft port ls', () => {
     daemon.answers = { 'GET /v1/ports': { status: 200, body: [web, bare] } };
     expect((await weft('port', 'ls')).stdout).toBe(
       [
-        'ID          NAME  NETWORK  INTERFACE  MAC                ADDRESSES     ORIGIN  STATE',
-        'p-7f3a9c21  web   blue     eth0@c1    02:00:5e:10:00:01  10.42.0.2/24  api     up',
-        'p-2         -     red      eth0       02:00:5e:10:00:01  -             api     failed: no TUN',
+        'ID          NAME  NETWORK  INTERFACE  MAC                ADDRESSES     SPOOF  ORIGIN  STATE',
+        'p-7f3a9c21  web   blue     eth0@c1    02:00:5e:10:00:01  10.42.0.2/24  allow  api     up',
+        'p-2         -     red      eth0       02:00:5e:10:00:01  -             allow  api     failed: no TUN',
         '',
       ].join('\n'),
     );
@@ -119,7 +123,7 @@ describe('weft port ls', () => {
     daemon.answers = { 'GET /v1/ports': { status: 200, body: [web, docked] } };
     const lines = (await weft('port', 'ls')).stdout.split('\n');
     expect(lines[0]).toBe(
-      'ID          NAME  CONTAINER  NETWORK  INTERFACE        MAC                ADDRESSES     ORIGIN  STATE',
+      'ID          NAME  CONTAINER  NETWORK  INTERFACE        MAC                ADDRESSES     SPOOF  ORIGIN  STATE',
     );
     expect(lines[2]).toContain('p-2         -     shop       red      weft0123456789a');
   });
@@ -159,9 +163,21 @@ describe('weft port inspect', () => {
     const { stdout } = await weft('port', 'inspect', 'web');
     expect(stdout).toContain('  Container: shop\n');
     expect(stdout).toContain('  Namespace: that of its container\n');
-    expect(stdout).toContain('    Sources: only its own MAC and addresses\n');
+    expect(stdout).toContain('    Sources: only its own MAC and addresses (spoof: deny)\n');
     daemon.answers = { 'GET /v1/ports/web': { status: 200, body: web } };
-    expect((await weft('port', 'inspect', 'web')).stdout).toContain('    Sources: any MAC and address\n');
+    expect((await weft('port', 'inspect', 'web')).stdout).toContain(
+      '    Sources: any MAC and address (spoof: allow)\n',
+    );
+  });
+
+  it('shows what was refused once something was, and why', async () => {
+    const refused = { spoofedMac: 1200, spoofedAddress: 3, rogueService: 0 };
+    daemon.answers = { 'GET /v1/ports/web': { status: 200, body: { ...web, spoof: 'deny', refused } } };
+    expect((await weft('port', 'inspect', 'web')).stdout).toContain(
+      '    Refused: 1,200 spoofed_mac, 3 spoofed_address, 0 rogue_service (of those dropped)\n',
+    );
+    daemon.answers = { 'GET /v1/ports/web': { status: 200, body: web } };
+    expect((await weft('port', 'inspect', 'web')).stdout).not.toContain('Refused');
   });
 
   it('exits with 5 when the reference fits two', async () => {
@@ -169,6 +185,35 @@ describe('weft port inspect', () => {
       'GET /v1/ports/eth0': refusal('WEFT_PORT_AMBIGUOUS', '"eth0" fits more than one port: a, b', 409),
     };
     expect((await weft('port', 'inspect', 'eth0')).exit).toBe(5);
+  });
+});
+
+describe('weft port set', () => {
+  it.each([
+    ['deny', 'its own MAC and addresses only'],
+    ['allow', 'any MAC and address'],
+  ] as const)('sends %s and says what it means', async (spoof, sources) => {
+    daemon.answers = { 'PATCH /v1/ports/eth0%40c1': { status: 200, body: { ...web, spoof } } };
+    expect(await weft('port', 'set', 'eth0@c1', '--spoof', spoof)).toEqual({
+      exit: 0,
+      stdout: `Port p-7f3a9c21 (eth0@c1) may send from ${sources}.\n`,
+      stderr: '',
+    });
+    expect(daemon.asked).toEqual([{ method: 'PATCH', path: '/v1/ports/eth0%40c1', body: { spoof } }]);
+  });
+
+  it('says whose port it is, with exit 5', async () => {
+    const parameters = { object: 'port "p-2"', origin: 'Docker', advice: 'Use the docker command.' };
+    const body = new WeftError('WEFT_NOT_OWNER', parameters).toBody();
+    daemon.answers = { 'PATCH /v1/ports/p-2': { status: 409, body } };
+    const { exit, stderr } = await weft('port', 'set', 'p-2', '--spoof', 'allow');
+    expect(exit).toBe(5);
+    expect(stderr).toContain('port "p-2" comes from Docker and can only be changed there (WEFT_NOT_OWNER)');
+  });
+
+  it('needs to know what to change', async () => {
+    expect((await weft('port', 'set', 'web')).exit).toBe(2);
+    expect(daemon.asked).toEqual([]);
   });
 });
 

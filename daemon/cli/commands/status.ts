@@ -49,9 +49,22 @@ function render(status: Status): string {
       'Queued',
       `${plural(frames.queued, 'frame')}: ${count(frames.sent)} sent, ${count(frames.droppedEgress)} dropped`,
     ],
+    ...pathMtu(status.pathMtu),
     ['Findings', status.findings.length === 0 ? 'none' : count(status.findings.length)],
   ]);
   return text + status.findings.map(renderFinding).join('');
+}
+
+/** Where guests have packets that do not fit to a peer. */
+function pathMtu({ answered, unanswered }: Status['pathMtu']): [string, string][] {
+  if (answered + unanswered === 0) return [];
+  const told = `${plural(answered, 'packet')} too big for a peer answered by ICMP`;
+  return [
+    [
+      'Path MTU',
+      unanswered === 0 ? told : `${told}, ${count(unanswered)} not (more than 100 a second from a port)`,
+    ],
+  ];
 }
 
 /** What Docker knows of weft, then what weft knows of Docker. */

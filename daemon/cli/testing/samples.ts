@@ -41,6 +41,7 @@ export const web: Port = {
   reason: null,
   counters,
   spoof: 'allow',
+  refused: { spoofedMac: 0, spoofedAddress: 0, rogueService: 0 },
   container: null,
 };
 
@@ -146,6 +147,7 @@ export const healthy: Status = {
     sent: 4,
     droppedEgress: 1,
   },
+  pathMtu: { answered: 0, unanswered: 0 },
   docker: {
     socket: '/run/docker/plugins/weft.sock',
     state: 'listening',

@@ -10,8 +10,6 @@ export interface GsoCase {
   segments: number;
   /** What tells the case's frames from others: 4 bytes that all of them have. */
   mark: Buffer;
-  /** It has IPv6 extension headers. */
-  extended?: boolean;
 }
 
 type Spec = Omit<PacketSpec, 'protocol' | 'version' | 'payload'>;
@@ -27,6 +25,8 @@ const destination = { type: 60, rest: padding };
 /** Name, IP version, bytes of payload, bytes in a segment, what else there is, more of the virtio type. */
 type Row = [string, 4 | 6, number, number, Spec?, number?];
 
+/** The largest frame that a guest's kernel does not cut itself, on a TAP with weft's gso_max_size of 61,000 bytes. */
+const largest = 60_999;
 /** Segments that fill 1450 bytes of IP. */
 const full = { tcp4: 1410, tcp6: 1390, udp4: 1422, udp6: 1402 };
 
@@ -35,9 +35,9 @@ const tcpRows: Row[] = [
   ['TCP, IPv4, the last one is odd', 4, 5 * 1400 + 33, 1400],
   ['TCP, IPv4, the last one has one byte', 4, 5 * 1400 + 1, 1400],
   ['TCP, IPv4, an odd segment size', 4, 7 * 777 + 5, 777],
-  ['TCP, IPv4, as large as can be', 4, 65495, full.tcp4],
+  ['TCP, IPv4, as large as can be', 4, largest - 54, full.tcp4],
   ['TCP, IPv4, the smallest segments', 4, 40 * 48, 48],
-  ['TCP, IPv4, 128 segments', 4, 128 * 500, 500],
+  ['TCP, IPv4, 128 segments', 4, 128 * 470, 470],
   ['TCP, IPv4, two segments', 4, 101, 100],
   ['TCP, IPv4, one segment', 4, 1000, 1000],
   ['TCP, IPv4, with time stamps', 4, 6 * 1398 - 7, 1398, { options: timestamps }],
@@ -76,7 +76,7 @@ const tcpRows: Row[] = [
   ],
   ['TCP, IPv6', 6, 10 * 1380, 1380],
   ['TCP, IPv6, the last one is odd', 6, 5 * 1380 + 33, 1380],
-  ['TCP, IPv6, as large as can be', 6, 65515 - 20, full.tcp6],
+  ['TCP, IPv6, as large as can be', 6, largest - 74, full.tcp6],
   ['TCP, IPv6, with time stamps', 6, 6 * 1370 - 7, 1370, { options: timestamps }],
   ['TCP, IPv6, FIN and PSH', 6, 3 * 1380, 1380, { flags: ack | fin | psh }],
   ['TCP, IPv6, CWR', 6, 3 * 1380, 1380, { flags: ack | cwr }, gso.ecn],
@@ -136,7 +136,6 @@ function row(
     frame: unfinished(spec, size, type),
     segments: Math.ceil(length / size),
     mark: ports(sourcePort),
-    extended: more.extensions !== undefined,
   };
 }
 

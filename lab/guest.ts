@@ -24,6 +24,22 @@ export interface SinkResult {
   wrongSize: number;
   /** Datagrams that came after one with a higher number, or twice. */
   reordered: number;
+  /** Where the content was told: datagrams with another. */
+  wrongContent?: number;
+}
+
+export interface EchoSizes {
+  answered: number;
+  /** Answers that were not what was sent, or came twice. */
+  wrong: number;
+  /** The first sizes that had no answer, in bytes of ICMP payload. */
+  missing: number[];
+}
+
+export interface TcpCheck {
+  received: number;
+  /** The place of the first byte that was not what was sent; -1 for none. */
+  wrongAt: number;
 }
 
 export class Guest {
@@ -75,6 +91,30 @@ export class Guest {
     return until(`ping ${address} from ${this.name}`, () => this.ping(address, { count: 1 }), seconds);
   }
 
+  /** Sends an echo request with every size of ICMP payload of a range, which the kernel fragments where it must, and compares the answers. */
+  async echoSizes(address: string, from: number, to: number, window = 4): Promise<EchoSizes> {
+    const argv = [tool('echo_sizes'), address, `${from}`, `${to}`, `${window}`];
+    return JSON.parse(await this.namespace.run(argv, { timeout: 60 })) as EchoSizes;
+  }
+
+  /** Connects by TCP to a server that it starts in `server`; both send `bytes` at the same time. Gives what each made of the other's. */
+  async tcpCheck(server: Guest, address: string, port: number, bytes: number): Promise<TcpCheck[]> {
+    const listener = await server.listen(
+      [tool('tcp_check'), 'listen', `${port}`, `${bytes}`],
+      'tcp',
+      port,
+      'pipe',
+    );
+    const said = spoken(listener);
+    try {
+      const argv = [tool('tcp_check'), 'connect', address, `${port}`, `${bytes}`];
+      const here = await this.namespace.run(argv, { timeout: 60 });
+      return [here, await said].map((text) => JSON.parse(text) as TcpCheck);
+    } finally {
+      await killed(listener);
+    }
+  }
+
   /** Runs a TCP or UDP test from here to a server that it starts in `server`. */
   async iperf(server: Guest, address: string, ...flags: string[]): Promise<IperfResult> {
     const listener = await server.listen(['iperf3', '-s', '-1'], 'tcp', 5201);
@@ -115,27 +155,29 @@ export class Guest {
 
   /**
    * Receives on a UDP port, for IPv4 and IPv6, while `send` runs: `count` datagrams of `size` bytes as lab/native/gso_send numbers them.
-   * Gives what came, once all are there or none came for 2 s.
+   * Gives what came, once all are there or none came for 2 s. `content`, in hex, is compared with what begins at byte 4 of each.
    */
-  async sink(port: number, size: number, count: number, send: () => Promise<unknown>): Promise<SinkResult> {
+  async sink(
+    port: number,
+    size: number,
+    count: number,
+    send: () => Promise<unknown>,
+    content?: string,
+  ): Promise<SinkResult> {
+    const argv = [tool('udp_sink'), `${port}`, `${size}`, `${count}`, '2'];
     const child = await this.listen(
-      [tool('udp_sink'), `${port}`, `${size}`, `${count}`, '2'],
+      [...argv, ...(content === undefined ? [] : [content])],
       'udp',
       port,
       'pipe',
     );
-    let text = '';
-    child.stdout?.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-    const ended = once(child, 'close');
+    const said = spoken(child);
     try {
       await send();
-      await ended;
+      return JSON.parse(await said) as SinkResult;
     } finally {
       await killed(child);
     }
-    return JSON.parse(text) as SinkResult;
   }
 
   /** Sends `count` datagrams of `size` bytes by UDP_SEGMENT, `burst` in one send. `content`, in hex, begins at byte 4 of each. */
@@ -191,6 +233,14 @@ export class Guest {
   async sys(path: string, ifname = 'eth0'): Promise<string> {
     return (await this.namespace.run(['cat', `/sys/class/net/${ifname}/${path}`])).trim();
   }
+}
+
+/** Everything that a child writes, once it has ended. */
+async function spoken(child: ChildProcess): Promise<string> {
+  const chunks: Buffer[] = [];
+  child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await once(child, 'close');
+  return Buffer.concat(chunks).toString();
 }
 
 interface IperfSum {

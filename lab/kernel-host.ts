@@ -2,12 +2,18 @@
 import type { Guest } from './guest.js';
 import type { Namespace } from './namespace.js';
 
+/** The zero MAC of a vxlan device's FDB: where broadcast, multicast and unknown destinations go. */
+const flood = '00:00:00:00:00:00';
+
 export interface KernelSegment {
   vni: number;
   local: string;
-  remote: string;
+  /** The only peer. Without it, {@link KernelHost.flood} and {@link KernelHost.declare} say who is where. */
+  remote?: string;
   mtu: number;
   port?: number;
+  /** Further words of `ip link add … type vxlan`, such as `noudpcsum`, `df set`, `nolearning`. */
+  options?: readonly string[];
 }
 
 export class KernelHost {
@@ -22,36 +28,63 @@ export class KernelHost {
     this.ipv6 = ipv6;
   }
 
-  /** Makes bridge `br<VNI>` with vxlan device `vx<VNI>`, point to point. */
-  async segment({ vni, local, remote, mtu, port = 4789 }: KernelSegment): Promise<void> {
+  /** Makes bridge `br<VNI>` with vxlan device `vx<VNI>`. */
+  async segment({ vni, local, remote, mtu, port = 4789, options = [] }: KernelSegment): Promise<void> {
     const vxlan = `vx${vni}`;
     const bridge = `br${vni}`;
+    const bridgeOptions = ['forward_delay', '0', 'mcast_snooping', '0'];
+    await this.namespace.ip('link', 'add', bridge, 'type', 'bridge', ...bridgeOptions);
     await this.namespace.ip(
-      'link',
-      'add',
-      bridge,
-      'type',
-      'bridge',
-      'forward_delay',
-      '0',
-      'mcast_snooping',
-      '0',
-    );
-    await this.namespace.ip(
-      ...['link', 'add', vxlan, 'type', 'vxlan', 'id', `${vni}`, 'local', local, 'remote', remote],
-      ...['dstport', `${port}`, 'dev', 'eth0'],
+      ...['link', 'add', vxlan, 'type', 'vxlan', 'id', `${vni}`, 'local', local],
+      ...(remote === undefined ? [] : ['remote', remote]),
+      ...['dstport', `${port}`, 'dev', 'eth0', ...options],
     );
     await this.namespace.ip('link', 'set', vxlan, 'mtu', `${mtu}`, 'master', bridge, 'up');
     await this.namespace.ip('link', 'set', bridge, 'mtu', `${mtu}`, 'up');
   }
 
-  /** Gives a guest an eth0 on the bridge of a segment. */
-  async attach(guest: Guest, segment: KernelSegment, addresses: readonly string[]): Promise<void> {
+  /** Adds a peer that broadcast, multicast and unknown destinations are sent to. */
+  async flood({ vni }: KernelSegment, vtep: string): Promise<void> {
+    await this.namespace.run(['bridge', 'fdb', 'append', flood, 'dev', `vx${vni}`, 'dst', vtep, 'self']);
+  }
+
+  /** Says for good behind which peer a MAC is. */
+  async declare({ vni }: KernelSegment, mac: string, vtep: string): Promise<void> {
+    await this.namespace.run(['bridge', 'fdb', 'replace', mac, 'dev', `vx${vni}`, 'dst', vtep, 'self']);
+  }
+
+  /** Switches offloads of the underlay's interface, as `ethtool -K eth0` takes them. */
+  async offloads(...words: string[]): Promise<void> {
+    await this.namespace.run(['ethtool', '-K', 'eth0', ...words]);
+  }
+
+  /** Gives a guest an eth0 on the bridge of a segment, and tells the name of its other end. */
+  async attach(
+    guest: Guest,
+    segment: KernelSegment,
+    addresses: readonly string[],
+    mac?: string,
+  ): Promise<string> {
     this.#guests += 1;
     const veth = `g${this.#guests}`;
-    await this.namespace.ip('link', 'add', veth, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', guest.name);
-    await this.namespace.ip('link', 'set', veth, 'mtu', `${segment.mtu}`, 'master', `br${segment.vni}`, 'up');
-    await guest.namespace.ip('link', 'set', 'eth0', 'mtu', `${segment.mtu}`, 'up');
-    for (const address of addresses) await guest.namespace.ip('address', 'add', address, 'dev', 'eth0');
+    await plugVeth(this.namespace, veth, guest, segment.mtu, addresses, mac);
+    await this.namespace.ip('link', 'set', veth, 'master', `br${segment.vni}`, 'up');
+    return veth;
   }
+}
+
+/** Makes a veth whose end `eth0` is a guest's; the other, `veth`, is not up yet. */
+export async function plugVeth(
+  host: Namespace,
+  veth: string,
+  guest: Guest,
+  mtu: number,
+  addresses: readonly string[],
+  mac?: string,
+): Promise<void> {
+  const peer = ['peer', 'name', 'eth0', ...(mac === undefined ? [] : ['address', mac])];
+  await host.ip('link', 'add', veth, 'type', 'veth', ...peer, 'netns', guest.name);
+  await host.ip('link', 'set', veth, 'mtu', `${mtu}`);
+  await guest.namespace.ip('link', 'set', 'eth0', 'mtu', `${mtu}`, 'up');
+  for (const address of addresses) await guest.namespace.ip('address', 'add', address, 'dev', 'eth0');
 }

@@ -9,10 +9,12 @@ import { join } from 'node:path';
 import { removeCgroups } from './cgroups.js';
 import { DockerHost } from './docker-host.js';
 import { makeImage } from './docker-image.js';
+import { FrrHost } from './frr-host.js';
 import { Guest } from './guest.js';
 import { Host } from './host.js';
 import { KernelHost } from './kernel-host.js';
 import { Namespace, removeNamespace } from './namespace.js';
+import { OvsHost } from './ovs-host.js';
 
 const tag = 'weftlab';
 let opened = 0;
@@ -134,6 +136,20 @@ export class Lab {
   async kernelHost(name: string): Promise<KernelHost> {
     const { namespace, ipv4, ipv6 } = await this.#machine(name);
     return new KernelHost(namespace, ipv4, ipv6);
+  }
+
+  /** A host for Open vSwitch, with both daemons running. */
+  async ovsHost(name: string): Promise<OvsHost> {
+    const { namespace, ipv4, ipv6 } = await this.#machine(name);
+    const host = new OvsHost(namespace, join(this.dir, name), ipv4, ipv6);
+    await host.start(this.#mtu);
+    return host;
+  }
+
+  /** A host for FRR, whose daemons are not started yet. */
+  async frrHost(name: string): Promise<FrrHost> {
+    const { namespace, ipv4, ipv6 } = await this.#machine(name);
+    return new FrrHost(name, namespace, join(this.dir, name), ipv4, ipv6);
   }
 
   /** Kills what runs in this lab and removes every namespace and file of it. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { conformancePage, type Requirement, testsIn } from './conformance.js';
+import type { Mesh, Variant } from '../tests/foreign/peers.js';
+import { conformancePage, foreignIn, foreignSection, type Requirement, testsIn } from './conformance.js';
 
 const requirement = (id: string): Requirement => ({
   id,
@@ -37,5 +38,28 @@ describe('the table of conformance', () => {
       { id: 'V2', file: 'a.cc', name: 'two' },
     ];
     expect(() => conformancePage([requirement('V1')], tests)).toThrow('a.cc: there is no requirement V2');
+  });
+});
+
+describe('the table of foreign peers', () => {
+  const variant: Variant = { id: 'one', make: 'Linux', what: 'plain', underlay: 'ipv6' };
+  const mesh: Mesh = { id: 'three', makes: ['weft', 'weft', 'FRR'], underlay: 'ipv4' };
+  const calls = foreignIn(`speaksTo('one');\nmeshOf('three');\n  it('known: it is so', async () => {`);
+
+  it('has a tick for every behaviour of a peer that is tested, and what is known', () => {
+    const page = foreignSection([variant], [mesh], calls);
+    expect(page).toMatch(/\| Linux \| IPv6 \| plain \|( ✓ \|){10}\n/);
+    expect(page).toMatch(/\| weft, weft, FRR \| IPv4 \|( ✓ \|){3}\n/);
+    expect(page).toContain('- it is so.\n');
+  });
+
+  it('says why something has no tick', () => {
+    const page = foreignSection([{ ...variant, fails: { tcp: 'it is cut' } }], [], calls);
+    expect(page).toMatch(/\| plain \|( ✓ \|){3} it is cut \|( ✓ \|){6}\n/);
+  });
+
+  it('refuses a peer or a mesh without tests', () => {
+    expect(() => foreignSection([{ ...variant, id: 'two' }], [], calls)).toThrow("0 of speaksTo('two')");
+    expect(() => foreignSection([], [{ ...mesh, id: 'four' }], calls)).toThrow("0 of meshOf('four')");
   });
 });

@@ -1,9 +1,20 @@
 /**
- * docs/conformance.md: what RFC 7348 asks for, what weft does, and which test shows it. The tests are found by their names, which begin with the
- * number of the requirement, so the page cannot claim a test that is not there.
+ * docs/conformance.md: what RFC 7348 asks for, what weft does, and which test shows it; and what passes with which foreign peer. The tests
+ * of the former are found by their names, which begin with the number of the requirement, those of the latter by the calls that make
+ * them (`speaksTo('linux4')`), so the page cannot claim a test that is not there.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+
+import {
+  type Behaviour,
+  behaviours,
+  columns,
+  type Mesh,
+  type MeshBehaviour,
+  meshBehaviours,
+  type Variant,
+} from '../tests/foreign/peers.js';
 
 export interface Requirement {
   id: string;
@@ -210,4 +221,85 @@ and over IPv6.
 | | section | level | what is asked | what weft does | tests |
 |---|---|---|---|---|---|
 ${rows.join('')}`;
+}
+
+/** What the test files of foreign peers call. */
+export interface ForeignCalls {
+  /** `speaksTo('…')` */
+  variants: string[];
+  /** `meshOf('…')` */
+  meshes: string[];
+  /** `it('known: …')`, without the word. */
+  known: string[];
+}
+
+export function findForeign(root: string): ForeignCalls {
+  const dir = join(root, 'tests/foreign');
+  const files = readdirSync(dir).filter((name) => name.endsWith('.test.ts'));
+  return foreignIn(
+    files
+      .sort()
+      .map((name) => readFileSync(join(dir, name), 'utf8'))
+      .join('\n'),
+  );
+}
+
+export function foreignIn(source: string): ForeignCalls {
+  const all = (pattern: RegExp) => [...source.matchAll(pattern)].map(([, found = '']) => found);
+  return {
+    variants: all(/^speaksTo\('(.*)'\);$/gm),
+    meshes: all(/^meshOf\('(.*)'\);$/gm),
+    known: all(/^ *it\('known: (.*?)',/gm),
+  };
+}
+
+/** Throws when a peer or a mesh of the tables is not tested, or tested twice. */
+export function foreignSection(
+  variants: readonly Variant[],
+  meshes: readonly Mesh[],
+  { variants: tested, meshes: testedMeshes, known }: ForeignCalls,
+): string {
+  const needs = (call: string, id: string, ids: string[]) => {
+    const times = ids.filter((one) => one === id).length;
+    if (times !== 1) throw new Error(`tests/foreign has ${times} of ${call}('${id}'), not one`);
+  };
+  for (const { id } of variants) needs('speaksTo', id, tested);
+  for (const { id } of meshes) needs('meshOf', id, testedMeshes);
+
+  const every = Object.keys(behaviours) as Behaviour[];
+  const rows = variants.map(({ make, underlay, what, fails = {} }) =>
+    row([make, familyName(underlay), what, ...every.map((behaviour) => fails[behaviour] ?? '✓')]),
+  );
+  const everyOfMesh = Object.keys(meshBehaviours) as MeshBehaviour[];
+  const meshRows = meshes.map(({ makes, underlay }) =>
+    row([makes.join(', '), familyName(underlay), ...everyOfMesh.map(() => '✓')]),
+  );
+  return `
+## Foreign peers
+
+What passes with VTEPs of other makes: each line is a set-up, and each ✓ is a test of it in \`tests/foreign\`, which \`sudo npm test\` runs. A
+cell with words is what does not pass, and why.
+
+${table(['peer', 'underlay', 'set-up', ...every.map((behaviour) => columns[behaviour])], rows)}
+Both the weft host and the peer have two guests each, and what is sent goes both ways:
+
+${every.map((behaviour) => `- ${columns[behaviour]}: ${behaviours[behaviour]}.\n`).join('')}
+### Meshes of mixed make
+
+Three hosts, all peers of each other, a guest on each, and one that moves from host to host.
+
+${table(['hosts', 'underlay', ...everyOfMesh.map((behaviour) => meshBehaviours[behaviour])], meshRows)}
+### What to know of peers
+
+Each of these is shown by a test, too.
+
+${known.map((sentence) => `- ${sentence}.\n`).join('')}`;
+}
+
+const familyName = (family: 'ipv4' | 'ipv6') => (family === 'ipv4' ? 'IPv4' : 'IPv6');
+
+const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;
+
+function table(head: readonly string[], rows: readonly string[]): string {
+  return `${row(head)}|${'---|'.repeat(head.length)}\n${rows.join('')}`;
 }

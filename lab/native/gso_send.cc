@@ -1,4 +1,5 @@
-// gso_send ADDRESS PORT SIZE COUNT BURST [HEX]: sends COUNT datagrams of SIZE bytes by UDP_SEGMENT, BURST in one send.
+// gso_send ADDRESS PORT SIZE COUNT BURST [HEX]: sends COUNT datagrams of SIZE bytes by UDP_SEGMENT, BURST in one send; a BURST of 1 makes
+// plain datagrams. ADDRESS may be that of a broadcast or a group.
 // A datagram begins with its number as 4 bytes in network order, then has the bytes of HEX, then zeros.
 #include <netdb.h>
 #include <netinet/in.h>
@@ -53,7 +54,9 @@ int main(int argc, char** argv) {
   addrinfo* to = nullptr;
   if (getaddrinfo(argv[1], argv[2], &hints, &to) != 0) fail("address");
   const int fd = socket(to->ai_family, SOCK_DGRAM, 0);
-  if (fd < 0 || connect(fd, to->ai_addr, to->ai_addrlen) < 0) fail("connect");
+  const int yes = 1;
+  if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes) < 0) fail("socket");
+  if (connect(fd, to->ai_addr, to->ai_addrlen) < 0) fail("connect");
   if (setsockopt(fd, SOL_UDP, kUdpSegment, &size, sizeof size) < 0) fail("UDP_SEGMENT");
 
   std::vector<unsigned char> data;

@@ -1,0 +1,3 @@
+import { speaksTo } from './speaks-to.js';
+
+speaksTo('frr4');

@@ -39,6 +39,9 @@ export class KernelHost {
       ...(remote === undefined ? [] : ['remote', remote]),
       ...['dstport', `${port}`, 'dev', 'eth0', ...options],
     );
+    // The host itself has nothing to say on the network.
+    const silence = [bridge, vxlan].map((name) => `net.ipv6.conf.${name}.disable_ipv6=1`);
+    await this.namespace.run(['sysctl', '-qw', ...silence]);
     await this.namespace.ip('link', 'set', vxlan, 'mtu', `${mtu}`, 'master', bridge, 'up');
     await this.namespace.ip('link', 'set', bridge, 'mtu', `${mtu}`, 'up');
   }
@@ -55,7 +58,7 @@ export class KernelHost {
 
   /** Switches offloads of the underlay's interface, as `ethtool -K eth0` takes them. */
   async offloads(...words: string[]): Promise<void> {
-    await this.namespace.run(['ethtool', '-K', 'eth0', ...words]);
+    if (words.length > 0) await this.namespace.run(['ethtool', '-K', 'eth0', ...words]);
   }
 
   /** Gives a guest an eth0 on the bridge of a segment, and tells the name of its other end. */

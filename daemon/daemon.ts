@@ -27,6 +27,7 @@ import { PortIntent } from './intent/ports.js';
 import { ReloadIntent } from './intent/reload.js';
 import { Ipam } from './ipam/ipam.js';
 import { Namespaces } from './reconcile/netns.js';
+import { usedOffloads } from './reconcile/offloads.js';
 import type { Proc } from './reconcile/proc.js';
 import { Reconciler } from './reconcile/reconciler.js';
 import { type Lookup, PeerResolver } from './reconcile/resolver.js';
@@ -130,8 +131,10 @@ async function start(
 
   const events = new EventBus();
   const catalog = new Catalog(store, loaded);
-  const { tso, uso } = config.underlay.offloads;
-  const merge = { mergeTcp: tso === 'auto', mergeUdp: probe.uso && uso === 'auto' };
+  if (probe.notTested !== null)
+    log.info({ reason: probe.notTested }, 'some offloads are used without having been tried');
+  const { coalesceTcp, coalesceUdp } = usedOffloads(config.underlay.offloads, probe.offloads);
+  const merge = { mergeTcp: coalesceTcp, mergeUdp: coalesceUdp };
   const datapath: Datapath = new Datapath(native, merge, () => reconciler.handleEvents());
   const namespaces = new Namespaces(native, proc);
   const resolver: PeerResolver = new PeerResolver(lookup, () => reconciler.trigger());
@@ -145,6 +148,7 @@ async function start(
     resolver,
     events,
     log,
+    faults: probe.offloads,
     label: (port) => {
       const container = port.endpoint === undefined ? undefined : docker.names.containerOf(port.owner.ref);
       return container === undefined ? portLabel(port) : `container ${container.name}`;

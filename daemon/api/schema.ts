@@ -91,6 +91,10 @@ export const PortSchema = z
     owner: OwnerSchema,
     state: z.enum(['up', 'down', 'waiting', 'failed']),
     reason: z.string().nullable().openapi({ description: 'Why the state is not up' }),
+    offloadDisabled: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Which super-frames the kernel refuses for this port, and how' }),
     counters: CountersSchema.nullable(),
     spoof: spoof.openapi({
       description:
@@ -257,9 +261,18 @@ export const StatusSchema = z
       state: z.enum(['up', 'degraded']),
       reason: z.string().nullable(),
     }),
-    offloads: z.object({ tso: z.string(), uso: z.string(), udpGso: z.string(), udpGro: z.string() }).openapi({
-      description: '"on", or why not',
-    }),
+    offloads: z
+      .object({
+        tso: z.string(),
+        uso: z.string(),
+        coalesceTcp: z.string(),
+        coalesceUdp: z.string(),
+        udpGso: z.string(),
+        udpGro: z.string(),
+      })
+      .openapi({
+        description: '"on", "off (configured)", or "off: " and what the kernel did when it was tried',
+      }),
     networks: z.number().int(),
     ports: z.object({ total: z.number().int(), up: z.number().int() }),
     peers: z.object({ total: z.number().int(), active: z.number().int() }),

@@ -6,6 +6,7 @@ import type { PluginWatch } from '../docker/plugin_state.js';
 import type { Ipam } from '../ipam/ipam.js';
 import type { EntryRecord, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
 import type { FindingCode } from '../reconcile/findings.js';
+import { describeOffloads } from '../reconcile/offloads.js';
 import { type DesiredPort, linkOf } from '../reconcile/plan.js';
 import type { Reconciler } from '../reconcile/reconciler.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
@@ -98,6 +99,7 @@ export class Views {
       attach,
       owner,
       ...this.portState(port, link?.up ?? null),
+      offloadDisabled: counters.ports.get(id)?.offloadDisabled ?? null,
       counters: withoutHandle(counters.ports.get(id)),
       spoof: port.spoof ?? 'allow',
       refused: refusals(counters.ports.get(id)?.refused),
@@ -253,7 +255,7 @@ export class Views {
         state: trouble === null ? 'up' : 'degraded',
         reason: trouble,
       },
-      offloads: this.offloads(),
+      offloads: describeOffloads(config.underlay.offloads, probe.offloads),
       networks: this.parts.catalog.networks().length,
       ports: { total: ports.length, up: ports.filter(({ state }) => state === 'up').length },
       peers: { total: peers.length, active: peers.filter(({ state }) => state === 'active').length },
@@ -330,19 +332,6 @@ export class Views {
 
   private findingOf(wanted: FindingCode): string | null {
     return this.parts.reconciler.findings.find(({ code }) => code === wanted)?.message ?? null;
-  }
-
-  private offloads(): Status['offloads'] {
-    const { tso, uso, udp_gso, udp_gro } = this.parts.catalog.config.underlay.offloads;
-    const { probe } = this.parts.identity;
-    const say = (configured: 'auto' | 'off', has: boolean, key: string): string =>
-      configured === 'off' ? `off by underlay.offloads.${key}` : has ? 'on' : 'not in this kernel';
-    return {
-      tso: say(tso, probe.tso, 'tso'),
-      uso: say(uso, probe.uso, 'uso'),
-      udpGso: say(udp_gso, probe.udpGso, 'udp_gso'),
-      udpGro: say(udp_gro, probe.udpGro, 'udp_gro'),
-    };
   }
 
   private labels(): Map<string, string> {

@@ -229,10 +229,18 @@ export const ConfigSchema = mapping('the configuration', {
       .default('peers')
       .meta({ description: 'any: deliver datagrams from strangers too (never learned from).' }),
     offloads: mapping('offloads', {
-      tso: offload.default('auto').meta({ description: 'TCP super-frames on ports made from now on.' }),
+      tso: offload
+        .default('auto')
+        .meta({ description: 'TCP super-frames on ports, in both directions (TSO of the TAP).' }),
       uso: offload
         .default('auto')
-        .meta({ description: 'UDP super-frames on ports made from now on (Linux 6.2).' }),
+        .meta({ description: 'UDP super-frames on ports, in both directions (USO of the TAP, Linux 6.2).' }),
+      coalesce_tcp: offload.default('auto').meta({
+        description: 'TCP super-frames to ports: joined from what arrives, or passed on from another port.',
+      }),
+      coalesce_udp: offload.default('auto').meta({
+        description: 'UDP super-frames to ports: joined from what arrives, or passed on from another port.',
+      }),
       udp_gso: offload.default('auto').meta({ description: 'UDP_SEGMENT on the VXLAN socket.' }),
       udp_gro: offload.default('auto').meta({ description: 'UDP_GRO on the VXLAN socket.' }),
     })

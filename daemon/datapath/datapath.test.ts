@@ -16,7 +16,7 @@ let datapath: Datapath;
 
 function openFd(ifname: string): number[] {
   const alias = `weft:host:${ifname}`;
-  const rest = { mtu: 1450, queues: 1, tso: true, uso: true, gsoMaxSize: 61_000, up: true };
+  const rest = { mtu: 1450, queues: 1, tso: true, uso: true, gsoMaxSize: 61_000, gsoMaxSegs: 128, up: true };
   return native.tapCreate({ netns: null, ifname, mac: guard.mac, addresses: [], alias, ...rest }).fds;
 }
 

@@ -2,6 +2,7 @@
  * The engine, by the names of the control plane: networks by name, ports and peers by ID. Remembers what was programmed, so that the
  * reconciler can compare; the engine itself knows handles only.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type {
   Counters,
   DropReason,
@@ -16,11 +17,19 @@ import type {
   PeerOptions,
   PortCounters,
   PortGuard,
+  PortOffloads,
   UnderlayOptions,
   Where,
 } from './native.js';
 
-export type { DropReason, NetworkOptions, PeerOptions, PortGuard, UnderlayOptions } from './native.js';
+export type {
+  DropReason,
+  NetworkOptions,
+  PeerOptions,
+  PortGuard,
+  PortOffloads,
+  UnderlayOptions,
+} from './native.js';
 
 export interface Target {
   kind: 'port' | 'peer';
@@ -60,6 +69,7 @@ export type DatapathEvent =
   | { type: 'mac-learned' | 'mac-moved' | 'mac-frozen'; network: string; mac: string; where: Target }
   | { type: 'port-gone'; port: string }
   | { type: 'port-error'; port: string; error: string }
+  | { type: 'port-offload-disabled'; port: string; reason: string }
   | { type: 'peer-offload-disabled'; peer: string; reason: string }
   | { type: 'peer-too-big'; peer: string }
   | { type: 'stranger'; address: string }
@@ -99,6 +109,7 @@ export class Datapath {
   readonly drops: readonly DropReason[];
   private readonly engine: Engine;
   private underlay: UnderlayOptions | null = null;
+  private portOffloads: PortOffloads | null = null;
   private readonly networks = new Handles<NetworkOptions>();
   private readonly peers = new Handles<PeerOptions>();
   private readonly ports = new Handles<PortPlace>();
@@ -134,6 +145,12 @@ export class Datapath {
   setUnderlay(options: UnderlayOptions): void {
     this.engine.setUnderlay(options);
     this.underlay = options;
+  }
+
+  setPortOffloads(offloads: PortOffloads): void {
+    if (isDeepStrictEqual(offloads, this.portOffloads)) return;
+    this.engine.setPortOffloads(offloads);
+    this.portOffloads = offloads;
   }
 
   /** Another network with this VNI is cut off from the underlay until it is given its new one. */
@@ -257,7 +274,8 @@ export class Datapath {
         return named === null ? null : { type: event.type, ...named };
       }
       case 'port-gone':
-      case 'port-error': {
+      case 'port-error':
+      case 'port-offload-disabled': {
         const port = this.ports.name(event.port);
         return port === undefined ? null : { ...event, port };
       }

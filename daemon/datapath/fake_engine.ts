@@ -11,6 +11,7 @@ import type {
   NetworkOptions,
   PeerOptions,
   PortGuard,
+  PortOffloads,
   PortOptions,
   UnderlayOptions,
   Where,
@@ -28,6 +29,7 @@ export class FakeEngine implements Engine {
   readonly peers = new Map<number, PeerOptions>();
   entries: FdbEntry[] = [];
   underlay: UnderlayOptions | null = null;
+  portOffloads: PortOffloads | null = null;
   running = false;
   rounds = 0;
   /** UDP ports that another program has. */
@@ -38,6 +40,8 @@ export class FakeEngine implements Engine {
   readonly gone = new Set<number>();
   /** What the guards of ports refused. */
   readonly refused = new Map<number, [number, number, number]>();
+  /** Ports for which the kernel refuses super-frames, and how. */
+  readonly refusing = new Map<number, string>();
   private readonly events: EngineEvent[] = [];
   private nextHandle = 1;
 
@@ -68,6 +72,11 @@ export class FakeEngine implements Engine {
     if ([options.ipv4, options.ipv6].some((address) => address !== null && this.tentative.has(address)))
       throw refuse('EADDRNOTAVAIL', 'bind');
     this.underlay = options;
+  }
+
+  setPortOffloads(offloads: PortOffloads): void {
+    this.calls.push('setPortOffloads');
+    this.portOffloads = offloads;
   }
 
   addNetwork(options: NetworkOptions): number {
@@ -189,6 +198,7 @@ export class FakeEngine implements Engine {
         ...zero,
         refused: this.refused.get(handle) ?? [0, 0, 0],
         gone: this.gone.has(handle),
+        offloadDisabled: this.refusing.get(handle) ?? null,
       })),
       peers: [...this.peers.keys()].map((handle) => ({ handle, ...zero, offloadDisabled: null, idle: null })),
       networks: [...this.networks.keys()].map((handle) => ({

@@ -14,6 +14,7 @@ const tap: TapCreateOptions = {
   tso: true,
   uso: false,
   gsoMaxSize: 61_000,
+  gsoMaxSegs: 128,
   up: false,
 };
 

@@ -51,10 +51,15 @@ export class FakeNative implements Native {
     kernel: '6.1.0',
     tun: true,
     tunError: null,
-    tso: true,
-    uso: false,
-    udpGso: true,
-    udpGro: true,
+    offloads: {
+      tso: null,
+      uso: 'not in this kernel',
+      coalesceTcp: null,
+      coalesceUdp: 'not in this kernel',
+      udpGso: null,
+      udpGro: null,
+    },
+    notTested: null,
     capNetAdmin: true,
     capSysAdmin: true,
   };
@@ -232,7 +237,12 @@ export class FakeNative implements Native {
     const vanish = (): void => this.detach(link);
     const fds = Array.from({ length: queues }, () => this.nextFd++);
     for (const fd of fds) this.openFds.set(fd, vanish);
-    return { fds, ifindex: link.ifindex, tso: tso && this.probed.tso, uso: uso && this.probed.uso };
+    return {
+      fds,
+      ifindex: link.ifindex,
+      tso: tso && this.probed.offloads.tso === null,
+      uso: uso && this.probed.offloads.uso === null,
+    };
   }
 
   private closeFd(fd: number, destroy: boolean): void {

@@ -20,9 +20,8 @@ export interface EngineOptions {
   fdbCapacity: number;
   /** Source ports a worker sends from (flow entropy on the underlay), 1-64. */
   sourcePorts: number;
-  /** Join TCP segments into super-frames on TAP writes. */
+  /** {@link PortOffloads.coalesceTcp} and `coalesceUdp` to begin with. */
   mergeTcp: boolean;
-  /** Join UDP frames into USO super-frames on TAP writes (Linux 6.2, {@link Probe.uso}). */
   mergeUdp: boolean;
   /** Called on the Node thread when {@link Engine.takeEvents} has something to give. Calls are coalesced. */
   onEvents: () => void;
@@ -39,6 +38,19 @@ export interface UnderlayOptions {
   /** Kill switches; false never uses the offload, true uses it where the kernel has it. */
   udpGso: boolean;
   udpGro: boolean;
+}
+
+/** Kill switches for the super-frames of ports; false never uses one, true uses it where the kernel has it. */
+export interface PortOffloads {
+  /** Guests may send TCP super-frames (TUNSETOFFLOAD). */
+  tso: boolean;
+  uso: boolean;
+  /**
+   * Guests may get TCP super-frames: joined from what arrives, or passed on from another port. Without it, and for a TAP that has
+   * no TSO, every frame is written by itself.
+   */
+  coalesceTcp: boolean;
+  coalesceUdp: boolean;
 }
 
 export interface NetworkLimits {
@@ -113,6 +125,8 @@ export type EngineEvent =
   | { type: 'mac-learned' | 'mac-moved' | 'mac-frozen'; network: number; mac: string; where: Where }
   | { type: 'port-gone'; port: number }
   | { type: 'port-error'; port: number; error: string }
+  /** The kernel refused super-frames of one kind; they are cut for a while, from the refused one on. */
+  | { type: 'port-offload-disabled'; port: number; reason: string }
   | { type: 'peer-offload-disabled'; peer: number; reason: string }
   | { type: 'peer-too-big'; peer: number }
   | { type: 'stranger'; address: string }
@@ -142,6 +156,8 @@ export type PortCounters = TrafficCounters & {
   refused: [number, number, number];
   /** The device is gone (its link was deleted, or its namespace died); it is not read any more. */
   gone: boolean;
+  /** Which super-frames the kernel refuses for this port, and how; null while none that are wanted. */
+  offloadDisabled: string | null;
 };
 
 export type PeerCounters = TrafficCounters & {
@@ -205,6 +221,8 @@ export declare class Engine {
   stop(): void;
   /** Opens, keeps or closes sockets so that they fit; on an error the former ones stay in use. */
   setUnderlay(options: UnderlayOptions): void;
+  /** For the ports there are and those to come; takes effect at once. */
+  setPortOffloads(offloads: PortOffloads): void;
   addNetwork(options: NetworkOptions): number;
   updateNetwork(handle: number, options: NetworkOptions): void;
   /** The network has no ports any more. */
@@ -263,6 +281,8 @@ export interface TapCreateOptions {
   uso: boolean;
   /** IFLA_GSO_MAX_SIZE for the link, bytes. */
   gsoMaxSize: number;
+  /** IFLA_GSO_MAX_SEGS: segments of a super-frame that the guest sends. */
+  gsoMaxSegs: number;
   /** False leaves the link down: an engine moves it and brings it up, and our own namespace must never speak on it. */
   up: boolean;
 }
@@ -294,10 +314,17 @@ export interface Probe {
   tun: boolean;
   /** errno name when tun is false */
   tunError: string | null;
-  tso: boolean;
-  uso: boolean;
-  udpGso: boolean;
-  udpGro: boolean;
+  /** What is wrong with each offload: it is not in this kernel, or it did not do what it promises when it was tried. null: it works. */
+  offloads: {
+    tso: string | null;
+    uso: string | null;
+    coalesceTcp: string | null;
+    coalesceUdp: string | null;
+    udpGso: string | null;
+    udpGro: string | null;
+  };
+  /** Why some of them could not be tried; those count as working. */
+  notTested: string | null;
   capNetAdmin: boolean;
   capSysAdmin: boolean;
 }
@@ -326,6 +353,7 @@ export interface Native {
   readonly drops: readonly DropReason[];
   Engine: typeof Engine;
   RawDevice: typeof RawDevice;
+  /** Tries the offloads in a network namespace made for it; 100 ms at most. */
   probe(): Probe;
   netnsInfo(path: NetnsPath): NetnsInfo;
   /** Makes the link under a unique temporary name, then moves and renames it in one step. Nothing is left behind on an error. */
@@ -358,6 +386,7 @@ export interface Native {
       mac?: string;
       alias?: string;
       gsoMaxSize?: number;
+      gsoMaxSegs?: number;
       noqueue?: boolean;
     },
   ): void;

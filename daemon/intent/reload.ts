@@ -10,8 +10,6 @@ const needRestart = new Map([
   ['docker', 'takes effect when weftd is started again'],
   ['log.format', 'takes effect when weftd is started again'],
   ['workers', 'takes effect when weftd is started again'],
-  ['underlay.offloads.tso', 'applies to ports made from now on'],
-  ['underlay.offloads.uso', 'applies to ports made from now on; joining UDP, when weftd is started again'],
 ]);
 
 export class ReloadIntent {

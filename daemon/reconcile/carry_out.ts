@@ -23,6 +23,8 @@ export interface TapOffloads {
 
 /** Encapsulation grows a super-frame; above this one UDP send could not take it (65,507 bytes). */
 const gsoMaxSize = 61_000;
+/** weft refuses super-frames of more segments; a peer that announces a tiny MSS is no reason to lose them. */
+const gsoMaxSegs = 128;
 const queues = 1;
 
 /** Making and ending a device waits for all CPUs, tens of milliseconds each. */
@@ -116,7 +118,19 @@ export class Carrier {
     const { ifname, mac, mtu, addresses, alias, roams } = port;
     checkMtu(port);
     const up = !roams;
-    const options = { netns, ifname, mac, mtu, addresses, alias, queues, gsoMaxSize, up, ...offloads };
+    const options = {
+      netns,
+      ifname,
+      mac,
+      mtu,
+      addresses,
+      alias,
+      queues,
+      gsoMaxSize,
+      gsoMaxSegs,
+      up,
+      ...offloads,
+    };
     let made = false;
     try {
       this.datapath.addPort(
@@ -149,7 +163,7 @@ export class Carrier {
       () => this.kernel.tapReattach(options).fds,
       port.guard,
     );
-    this.kernel.linkSet(netns, ifname, { mtu: port.mtu, gsoMaxSize });
+    this.kernel.linkSet(netns, ifname, { mtu: port.mtu, gsoMaxSize, gsoMaxSegs });
   }
 }
 

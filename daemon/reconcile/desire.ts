@@ -6,12 +6,15 @@ import { linkAlias, linkAliasPrefix } from '../model/identity.js';
 import { fittingMtu, mtuThrough, type Path, unknownMtu } from '../model/mtu.js';
 import type { EntryRecord, FdbLimits, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
 import { type FindingDraft, finding } from './findings.js';
+import { type OffloadFaults, usedOffloads } from './offloads.js';
 import type { Desired } from './plan.js';
 import type { Resolution } from './resolver.js';
 
 export interface Intent {
   hostId: string;
   config: Config;
+  /** Of the offloads, as the probe found them. */
+  faults: OffloadFaults;
   networks: readonly (NetworkRecord & { limits: FdbLimits })[];
   shadowed: readonly { network: NetworkRecord; by: NetworkRecord }[];
   peers: readonly PeerRecord[];
@@ -156,16 +159,17 @@ function viewPeers(
   return views;
 }
 
-function underlayOptions({ config, peers }: Intent, usable: readonly string[]): UnderlayOptions {
-  const { port, accept, offloads } = config.underlay;
+function underlayOptions({ config, faults, peers }: Intent, usable: readonly string[]): UnderlayOptions {
+  const { port, accept } = config.underlay;
+  const { udpGso, udpGro } = usedOffloads(config.underlay.offloads, faults);
   return {
     ipv4: usable.find((address) => familyOf(address) === 4) ?? null,
     ipv6: usable.find((address) => familyOf(address) === 6) ?? null,
     // The own port stays first; a Linux device on another port sends to that port of ours too.
     ports: [...new Set([port, ...peers.map((peer) => peer.port).sort((one, other) => one - other)])],
     acceptAny: accept === 'any',
-    udpGso: offloads.udp_gso === 'auto',
-    udpGro: offloads.udp_gro === 'auto',
+    udpGso,
+    udpGro,
   };
 }
 

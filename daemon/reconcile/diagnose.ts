@@ -35,11 +35,15 @@ export function diagnose(
           : [finding('PORT_LINK_LOST', object, `${label(port)} is not in the datapath: ${place.reason}`)];
       if (place?.state === 'gone')
         return [finding('NETNS_GONE', object, `${label(port)} waits: ${place.reason}`)];
+      const refused = counters.ports.get(port.id)?.offloadDisabled ?? null;
       const desired = view.picture.desired.ports.find(({ id }) => id === port.id);
       const namespace = place?.state === 'present' ? view.actual.namespaces.get(place.cookie) : undefined;
       const link = desired === undefined ? undefined : linkOf(desired, namespace);
       if (link === undefined || !view.actual.ports.has(port.id)) return [];
       return [
+        ...(refused === null
+          ? []
+          : [finding('PORT_OFFLOAD_DISABLED', object, `${label(port)} gets single frames: ${refused}`)]),
         // An engine brings it up a while after it has moved it.
         ...(link.up || isArriving(port, namespace?.path ?? null, now)
           ? []

@@ -76,6 +76,14 @@ export class EngineEvents {
         log.warn({ port: event.port, reason: event.error }, 'the kernel refuses frames of a port');
         events.emit(event.type, `port ${event.port}`, event.error);
         break;
+      case 'port-offload-disabled':
+        log.warn(
+          { port: event.port, reason: event.reason },
+          'super-frames are not written to a port any more',
+        );
+        events.emit(event.type, `port ${event.port}`, event.reason);
+        this.repair();
+        break;
       case 'peer-offload-disabled':
         log.warn(
           { peer: event.peer, reason: event.reason },

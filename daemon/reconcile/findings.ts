@@ -36,6 +36,11 @@ const kinds = {
     remedy:
       'Frames still flow, with more CPU. "offload: off" for this peer makes it permanent and silences this.',
   },
+  PORT_OFFLOAD_DISABLED: {
+    severity: 'info',
+    remedy:
+      'Frames still flow, with more CPU; it is tried again. "underlay.offloads.coalesce_tcp: off" or "coalesce_udp: off" makes it permanent for all ports and silences this.',
+  },
   NETWORK_SHADOWED: { severity: 'warning', remedy: 'Remove or rename one of the two networks.' },
   NETWORK_FAILED: { severity: 'error', remedy: 'weftd tries again every 2 s; see its log.' },
   MTU_DOES_NOT_FIT: {

@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { Finding } from '../api/schema.js';
-import type { Datapath } from '../datapath/datapath.js';
+import type { Datapath, PortOffloads } from '../datapath/datapath.js';
 import type { Kernel } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
 import type { PortRecord } from '../model/objects.js';
@@ -22,6 +22,7 @@ import { type FindingDraft, FindingList, finding } from './findings.js';
 import { withoutLeftovers } from './leftovers.js';
 import type { Namespaces } from './netns.js';
 import { Observer } from './observer.js';
+import { noFaults, type OffloadFaults, usedOffloads } from './offloads.js';
 import { type Actual, linkOf, plan, type Step } from './plan.js';
 import type { Proc } from './proc.js';
 import { Refusals } from './refusals.js';
@@ -41,6 +42,8 @@ export interface ReconcilerParts {
   log: Logger;
   /** Findings of parts that are no desired state, such as Docker. */
   more?: () => readonly FindingDraft[];
+  /** What the probe found wrong with offloads; default: nothing. */
+  faults?: OffloadFaults;
   /** What people call a port; default: its IFNAME and namespace. */
   label?: (port: PortRecord) => string;
   now?: () => Date;
@@ -191,6 +194,7 @@ export class Reconciler {
     this.engineEvents.detachGone();
     const before = this.observer.observe();
     const steps = plan(picture.desired, before);
+    this.parts.datapath.setPortOffloads(this.offloads());
     const failures = await this.carrier.runInTurns(steps, this.offloads());
     this.observer.forget(steps);
     this.tellRestored(steps, failures);
@@ -231,6 +235,7 @@ export class Reconciler {
     const intent = {
       hostId: store.hostId,
       config: catalog.config,
+      faults: this.faults,
       networks: catalog.networks().map((network) => ({ ...network, limits: catalog.limitsOf(network) })),
       shadowed: catalog.shadowed(),
       peers,
@@ -315,9 +320,14 @@ export class Reconciler {
     return (this.parts.now ?? (() => new Date()))().getTime();
   }
 
-  private offloads(): { tso: boolean; uso: boolean } {
-    const { tso, uso } = this.parts.catalog.config.underlay.offloads;
-    return { tso: tso === 'auto', uso: uso === 'auto' };
+  private offloads(): PortOffloads {
+    const { config } = this.parts.catalog;
+    const { tso, uso, coalesceTcp, coalesceUdp } = usedOffloads(config.underlay.offloads, this.faults);
+    return { tso, uso, coalesceTcp, coalesceUdp };
+  }
+
+  private get faults(): OffloadFaults {
+    return this.parts.faults ?? noFaults;
   }
 
   private publish(drafts: Parameters<FindingList['replace']>[0]): void {

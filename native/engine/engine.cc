@@ -33,7 +33,8 @@ Engine::Engine(Options options)
     : events_(std::move(options.wake)),
       fdb_(random_seed(), options.fdb_capacity),
       tables_(std::make_shared<Tables>()),
-      worker_(fdb_, events_, {.merge_tcp = options.merge_tcp, .merge_udp = options.merge_udp}) {}
+      port_offloads_{.coalesce_tcp = options.merge_tcp, .coalesce_udp = options.merge_udp},
+      worker_(fdb_, events_, {}) {}
 
 Engine::~Engine() { stop(); }
 
@@ -79,6 +80,26 @@ void Engine::set_underlay(const UnderlayOptions& options) {
   publish(std::move(tables));
   // One that is gone left the worker's list when it was closed with the former tables.
   for (const auto& receiver : underlay->receivers()) worker_.watch_receiver(receiver->fd());
+}
+
+void Engine::set_port_offloads(const PortOffloads& offloads) {
+  port_offloads_ = offloads;
+  for (const auto& port : ports_) {
+    if (port != nullptr) apply_offloads(*port);
+  }
+}
+
+void Engine::apply_offloads(Port& port) const {
+  const TunOffloads taken = port.queue->set_offloads({port_offloads_.tso, port_offloads_.uso});
+  const auto want = [](OffloadSwitch& offload, bool wanted) {
+    if (wanted) {
+      offload.take_back(OffloadState::unwanted);
+    } else {
+      offload.set(OffloadState::unwanted);
+    }
+  };
+  want(port.tcp_super_frames, taken.tso && port_offloads_.coalesce_tcp);
+  want(port.udp_super_frames, taken.uso && port_offloads_.coalesce_udp);
 }
 
 const Network& Engine::network_at(NetworkIndex index) const {
@@ -139,6 +160,7 @@ uint16_t Engine::add_port(const PortOptions& options, std::unique_ptr<TapQueue> 
   port->index = index;
   port->options = options;
   port->queue = std::move(queue);
+  apply_offloads(*port);
   tables->ports[index] = port.get();
   tables->networks[options.network].ports.push_back(port.get());
   ports_[index] = std::move(port);

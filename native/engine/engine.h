@@ -18,7 +18,7 @@ class Engine {
  public:
   struct Options {
     uint32_t fdb_capacity = 1u << 20;
-    bool merge_tcp = true;  // join TCP and UDP into super-frames on TAP writes
+    bool merge_tcp = true;  // PortOffloads::coalesce_tcp and coalesce_udp to begin with
     bool merge_udp = true;
     std::function<void()> wake;  // called on the worker's thread when take_events() has something
   };
@@ -32,6 +32,9 @@ class Engine {
 
   // Throws SysError (EADDRINUSE and others) and leaves the former sockets in use.
   void set_underlay(const UnderlayOptions& options);
+
+  // For the ports there are and those to come. Takes effect at once: guests lose and get the offloads of their devices.
+  void set_port_offloads(const PortOffloads& offloads);
 
   NetworkIndex add_network(const NetworkOptions& options);
   void update_network(NetworkIndex index, const NetworkOptions& options);
@@ -72,11 +75,13 @@ class Engine {
   const Network& network_at(NetworkIndex index) const;
   Port& port_at(uint16_t index) const;
   Peer& peer_at(uint16_t index) const;
+  void apply_offloads(Port& port) const;
   void check_where(NetworkIndex network, Destination where) const;
 
   EventRing events_;
   Fdb fdb_;
   std::shared_ptr<const Tables> tables_;
+  PortOffloads port_offloads_;
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<std::unique_ptr<Peer>> peers_;
   Worker worker_;

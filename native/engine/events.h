@@ -18,6 +18,7 @@ enum class EventType : uint8_t {
   mac_frozen,
   port_gone,
   port_error,
+  port_offload_disabled,
   peer_offload_disabled,
   peer_too_big,
   stranger,
@@ -32,7 +33,8 @@ struct Event {
   int error = 0;     // errno of port_error
   Endpoint address;  // of stranger and address_conflict
   uint16_t port = 0; // of address_conflict: whose address it is
-  OffloadOff off = {};  // of peer_offload_disabled
+  Offload offload = {};  // of peer_offload_disabled and port_offload_disabled ...
+  OffloadOff off = {};   // ... and why
 };
 
 // Single producer (the worker), single consumer (the control thread).

@@ -99,9 +99,10 @@ bool Worker::floods_to(const Frame& frame, const Port& port) {
 
 void Worker::send_to_port(Port& port, Frame& frame) {
   counters_.queued.add(frame.wire_frames);
-  if (coalescer_.add(port.index, frame.packet, frame.vnet, frame.wire_frames)) return;
+  const bool join = (frame.packet.is_udp() ? port.udp_super_frames : port.tcp_super_frames).usable(now_);
+  if (coalescer_.add(port.index, frame.packet, frame.vnet, frame.wire_frames, join)) return;
   write_ports();
-  coalescer_.add(port.index, frame.packet, frame.vnet, frame.wire_frames);
+  coalescer_.add(port.index, frame.packet, frame.vnet, frame.wire_frames, join);
 }
 
 bool Worker::send_to_peer(Peer& peer, const Network& network, Frame& frame) {

@@ -11,6 +11,8 @@
 
 namespace weft {
 
+enum class Offload : uint8_t { udp_segment, tcp_super_frames, udp_super_frames };
+
 enum class OffloadState : uint8_t {
   in_use,
   refused,   // the kernel answered with an error; tried again after a pause

@@ -237,24 +237,28 @@ void Outbox::send_all_of(uint32_t sender) {
 }
 
 void Outbox::send_messages(uint32_t sender, mmsghdr* messages, Batch** batches, unsigned count) {
-  unsigned at = 0;
-  while (at < count) {
-    const int result = underlay_->sender(sender).send(messages + at, count - at);
+  for (unsigned at = 0; at < count;) {
+    const int result = send_some(sender, messages + at, count - at);
     if (result > 0) {
       for (int i = 0; i < result; ++i, ++at) sent(*batches[at], batches[at]->datagrams, batches[at]->bytes);
       continue;
     }
-    Batch& batch = *batches[at];
-    const bool segmented = batch.datagrams > 1;
-    const SendRemedy remedy = remedy_for(-result, segmented);
-    if (remedy == SendRemedy::retry) continue;
+    Batch& batch = *batches[at++];
+    const SendRemedy remedy = remedy_for(-result, batch.datagrams > 1);
     if (remedy == SendRemedy::replay_plain) {
       // Only if the datagrams pass one by one was the offload to blame.
-      if (send_plain(batch)) disable_offload(*batch.peer, -result);
+      if (send_plain(batch) && blames_offload(-result)) disable_offload(*batch.peer, -result);
     } else {
       failed(*batch.peer, batch.datagrams, remedy);
     }
-    ++at;
+  }
+}
+
+// As VtepSender::send, but what may pass at once is tried again.
+int Outbox::send_some(uint32_t sender, mmsghdr* messages, unsigned count) {
+  for (unsigned tries = 0;; ++tries) {
+    const int result = underlay_->sender(sender).send(messages, count);
+    if (result > 0 || tries == kSendRetries || remedy_for(-result, false) != SendRemedy::retry) return result;
   }
 }
 
@@ -267,7 +271,7 @@ bool Outbox::send_plain(Batch& batch) {
     const unsigned count = std::min<uint32_t>(kMessages, batch.datagrams - first);
     for (unsigned i = 0; i < count; ++i) describe(batch, first + i, 1, messages[i], control[i]);
     for (unsigned at = 0; at < count;) {
-      const int result = underlay_->sender(batch.sender).send(messages + at, count - at);
+      const int result = send_some(batch.sender, messages + at, count - at);
       if (result > 0) {
         for (int i = 0; i < result; ++i, ++at) {
           const uint32_t bytes = message_bytes(messages[at].msg_hdr);
@@ -277,7 +281,6 @@ bool Outbox::send_plain(Batch& batch) {
         continue;
       }
       const SendRemedy remedy = remedy_for(-result, false);
-      if (remedy == SendRemedy::retry) continue;
       too_big |= remedy == SendRemedy::drop_too_big;
       failed(*batch.peer, 1, remedy);
       ++at;
@@ -306,6 +309,7 @@ void Outbox::sent(Batch& batch, uint32_t datagrams, uint32_t bytes) {
 
 void Outbox::failed(Peer& peer, uint32_t datagrams, SendRemedy remedy) {
   switch (remedy) {
+    case SendRemedy::retry:
     case SendRemedy::drop_full:
       return drop(peer, datagrams, Drop::underlay_full);
     case SendRemedy::drop_no_route:
@@ -327,6 +331,7 @@ void Outbox::disable_offload(Peer& peer, int error) {
   events_.push({.type = EventType::peer_offload_disabled,
                 .where = {DestinationKind::peer, peer.index},
                 .address = {},
+                .offload = Offload::udp_segment,
                 .off = peer.state->udp_segment.get()});
 }
 

@@ -93,6 +93,7 @@ class Outbox {
   static void describe(Batch& batch, uint32_t first, uint32_t datagrams, mmsghdr& message, uint8_t* control);
   static uint32_t message_bytes(const msghdr& header);
   void send_all_of(uint32_t sender);
+  int send_some(uint32_t sender, mmsghdr* messages, unsigned count);
   void send_messages(uint32_t sender, mmsghdr* messages, Batch** batches, unsigned count);
   // Without UDP_SEGMENT: one datagram a message. True when a full-sized datagram passed and none was too big, that is, when a
   // burst of them should have passed too.

@@ -45,6 +45,14 @@ struct PortOptions {
 // Of PeerOptions.mtu, while the path is not known: more than any IP packet has.
 inline constexpr uint32_t kUnknownMtu = 65535;
 
+// What the ports may do with super-frames; the kernel may have less.
+struct PortOffloads {
+  bool tso = true;  // guests may send TCP super-frames ...
+  bool uso = true;  // ... and UDP ones; what a guest may not send it never gets either
+  bool coalesce_tcp = true;  // guests may get them
+  bool coalesce_udp = true;
+};
+
 struct PeerOptions {
   Endpoint endpoint;
   bool zero_checksum = false;
@@ -59,6 +67,8 @@ struct Port {
   std::unique_ptr<TapQueue> queue;
   DestinationCounters counters;
   std::array<Counter, kGuardDrops> refused;  // of counters.rx_dropped, by the guard: spoofed_mac, spoofed_address, rogue_service
+  OffloadSwitch tcp_super_frames;  // what may be written to the TAP as one frame ...
+  OffloadSwitch udp_super_frames;  // ... with TSO and USO
   std::atomic<bool> gone{false};  // the device is gone and is not read any more
   std::atomic<bool> announce{false};  // asked for, and not done yet
   // Worker only.

@@ -41,6 +41,8 @@ Worker::Worker(Fdb& fdb, EventRing& events, const Coalescer::Limits& limits)
       coalescer_(limits),
       inbox_(new uint8_t[kInboxBytes]),
       blocks_(new uint8_t[kBlockBytes]),
+      cut_frame_(new uint8_t[kReadBytes]),
+      cut_headers_(new uint8_t[size_t{kMaxSegments} * kMaxSegmentHeaderBytes]),
       announcements_(new uint8_t[kAnnouncements * kAnnouncementStride]),
       tables_(std::make_shared<Tables>()),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),

@@ -109,6 +109,11 @@ class Worker {
 
   // deliver.cc: writing to TAPs.
   void write_ports();
+  static int write_once(Port& port, const iovec* iov, size_t count, bool super_frame);
+  void write_super_frame(Port& port, const TapWrite& write, const VnetHeader& vnet);
+  // Cuts a super-frame and writes its segments. True when at least one passed, and the whole should have passed too.
+  bool write_cut(Port& port, const TapWrite& write, const VnetHeader& vnet);
+  void written(Port& port, uint32_t frames, uint32_t bytes);
   void write_failed(Port& port, uint32_t frames, int error);
   void port_gone(Port& port);
 
@@ -125,6 +130,9 @@ class Worker {
   size_t inbox_used_ = 0;
   std::unique_ptr<uint8_t[]> blocks_;  // segment headers of the round's super-frames, kBlockBytes
   size_t blocks_used_ = 0;
+
+  std::unique_ptr<uint8_t[]> cut_frame_;    // a super-frame that is written segment by segment, in one piece ...
+  std::unique_ptr<uint8_t[]> cut_headers_;  // ... and the headers of its segments
 
   // Announcements that wait to be sent, each with room for a VXLAN header before it and its IP header at a multiple of 8.
   static constexpr size_t kAnnouncements = 64;

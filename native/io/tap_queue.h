@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "sys/tun_device.h"
+
 namespace weft {
 
 class TapQueue {
@@ -21,6 +23,9 @@ class TapQueue {
 
   // From now on the device ends with its last descriptor, also a persistent one.
   virtual void destroy_on_close() = 0;
+
+  // TUNSETOFFLOAD, for the whole device. What the kernel took; nothing when the device is gone.
+  virtual TunOffloads set_offloads(TunOffloads wanted) = 0;
 
   // Writes one frame, iov[0] being its virtio header. 0 or -errno.
   virtual int write(const iovec* iov, size_t count) = 0;
@@ -38,6 +43,7 @@ class KernelTapQueue final : public TapQueue {
   int fd() const override { return fd_; }
   void destroy_on_close() override;
   ssize_t read(uint8_t* buffer, size_t size) override;
+  TunOffloads set_offloads(TunOffloads wanted) override;
   int write(const iovec* iov, size_t count) override;
 
  private:

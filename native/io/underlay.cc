@@ -122,6 +122,8 @@ class KernelSender final : public VtepSender {
   explicit KernelSender(int fd) : fd_(fd) {}
 
   int send(mmsghdr* messages, unsigned count) override {
+    // A count is of whole messages: udp_sendmsg takes all of a datagram, or of a burst, or answers with an error; there is no short
+    // send (net/ipv4/udp.c). The error of a message behind the first is told by the call that begins with it.
     const int sent = sendmmsg(fd_.get(), messages, count, MSG_DONTWAIT);
     return sent >= 0 ? sent : -errno;
   }
@@ -204,8 +206,12 @@ std::shared_ptr<VtepSender> open_sender(Family family, const std::optional<Endpo
   return sender;
 }
 
-// UDP_MAX_SEGMENTS: 64, and 128 since Linux 6.9 (include/linux/udp.h). One fewer on the newer ones, because the kernel holds
-// the 8 bytes of the UDP header against the limit as well.
+bool same_address(const std::optional<Endpoint>& a, const std::optional<Endpoint>& b) {
+  return a.has_value() == b.has_value() && (!a || a->key() == b->key());
+}
+
+}  // namespace
+
 uint32_t kernel_max_segments() {
   const int fd = new_socket(Family::ipv4);
   if (fd < 0) return 1;
@@ -217,12 +223,6 @@ uint32_t kernel_max_segments() {
   if (uname(&name) != 0 || sscanf(name.release, "%d.%d", &major, &minor) != 2) return 63;
   return major > 6 || (major == 6 && minor >= 9) ? 127 : 63;
 }
-
-bool same_address(const std::optional<Endpoint>& a, const std::optional<Endpoint>& b) {
-  return a.has_value() == b.has_value() && (!a || a->key() == b->key());
-}
-
-}  // namespace
 
 std::shared_ptr<const Underlay> Underlay::open(const UnderlayOptions& options, const Underlay* former, SocketError& error) {
   auto underlay = std::make_shared<Underlay>();

@@ -121,6 +121,25 @@ Napi::Value reason_value(Napi::Env env, const std::string& offload, const Offloa
   }
 }
 
+const char* name_of(Offload offload) {
+  switch (offload) {
+    case Offload::tcp_super_frames:
+      return "TCP super-frames";
+    case Offload::udp_super_frames:
+      return "UDP super-frames";
+    default:
+      return "UDP_SEGMENT";
+  }
+}
+
+// Of a port: both kinds of super-frames.
+Napi::Value port_reason_value(Napi::Env env, const Port& port) {
+  const Napi::Value tcp = reason_value(env, name_of(Offload::tcp_super_frames), port.tcp_super_frames.get());
+  const Napi::Value udp = reason_value(env, name_of(Offload::udp_super_frames), port.udp_super_frames.get());
+  if (tcp.IsNull() || udp.IsNull()) return tcp.IsNull() ? udp : tcp;
+  return Napi::String::New(env, tcp.ToString().Utf8Value() + ", " + udp.ToString().Utf8Value());
+}
+
 Napi::Object event_object(Napi::Env env, const Event& event) {
   Napi::Object object = Napi::Object::New(env);
   const auto set_mac = [&](const char* type) {
@@ -151,7 +170,12 @@ Napi::Object event_object(Napi::Env env, const Event& event) {
     case EventType::peer_offload_disabled:
       object.Set("type", "peer-offload-disabled");
       object.Set("peer", event.where.index);
-      object.Set("reason", reason_value(env, "UDP_SEGMENT", event.off));
+      object.Set("reason", reason_value(env, name_of(event.offload), event.off));
+      break;
+    case EventType::port_offload_disabled:
+      object.Set("type", "port-offload-disabled");
+      object.Set("port", event.where.index);
+      object.Set("reason", reason_value(env, name_of(event.offload), event.off));
       break;
     case EventType::peer_too_big:
       object.Set("type", "peer-too-big");
@@ -196,6 +220,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::start>("start"),
                            InstanceMethod<&EngineObject::stop>("stop"),
                            InstanceMethod<&EngineObject::set_underlay>("setUnderlay"),
+                           InstanceMethod<&EngineObject::set_port_offloads>("setPortOffloads"),
                            InstanceMethod<&EngineObject::add_network>("addNetwork"),
                            InstanceMethod<&EngineObject::update_network>("updateNetwork"),
                            InstanceMethod<&EngineObject::remove_network>("removeNetwork"),
@@ -263,6 +288,16 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
         options.ports.push_back(static_cast<uint16_t>(ports.Get(i).As<Napi::Number>().Uint32Value()));
       }
       engine_->set_underlay(options);
+    });
+  }
+
+  void set_port_offloads(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] {
+      const Napi::Object object = info[0].As<Napi::Object>();
+      engine_->set_port_offloads({.tso = bool_of(object, "tso"),
+                                  .uso = bool_of(object, "uso"),
+                                  .coalesce_tcp = bool_of(object, "coalesceTcp"),
+                                  .coalesce_udp = bool_of(object, "coalesceUdp")});
     });
   }
 
@@ -393,6 +428,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       Napi::Array refused = Napi::Array::New(env, kGuardDrops);
       for (uint32_t i = 0; i < kGuardDrops; ++i) refused.Set(i, number(env, port->refused[i]));
       object.Set("refused", refused);
+      object.Set("offloadDisabled", port_reason_value(env, *port));
       array.Set(array.Length(), object);
     }
     return array;
@@ -402,7 +438,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     Napi::Array array = Napi::Array::New(env);
     for (const Peer* peer : tables.flood_peers) {
       Napi::Object object = counters_object(env, peer->index, peer->counters);
-      object.Set("offloadDisabled", reason_value(env, "UDP_SEGMENT", peer->state->udp_segment.get()));
+      object.Set("offloadDisabled", reason_value(env, name_of(Offload::udp_segment), peer->state->udp_segment.get()));
       const Seconds last = peer->state->last_received.load(std::memory_order_relaxed);
       object.Set("idle", last == 0 ? env.Null() : Napi::Number::New(env, Engine::now() - last));
       array.Set(array.Length(), object);

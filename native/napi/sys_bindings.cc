@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "io/self_test.h"
 #include "napi/bindings.h"
 #include "sys/credentials.h"
 #include "sys/link.h"
@@ -16,6 +17,8 @@
 namespace weft {
 
 namespace {
+
+constexpr std::chrono::milliseconds kSelfTestLimit{100};
 
 std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
 
@@ -42,14 +45,24 @@ Napi::Value probe(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&] {
     const Probe found = probe_system();
+    const OffloadFaults faults = test_offloads(kSelfTestLimit);
     Napi::Object result = Napi::Object::New(env);
     result.Set("kernel", found.kernel);
     result.Set("tun", found.tun_error == 0);
     result.Set("tunError", found.tun_error == 0 ? env.Null() : Napi::String::New(env, errno_name(found.tun_error)));
-    result.Set("tso", found.tso);
-    result.Set("uso", found.uso);
-    result.Set("udpGso", found.udp_gso);
-    result.Set("udpGro", found.udp_gro);
+    const auto fault = [&](bool has, const std::string& told) -> Napi::Value {
+      if (!has) return Napi::String::New(env, "not in this kernel");
+      return told.empty() ? env.Null() : Napi::String::New(env, told);
+    };
+    Napi::Object offloads = Napi::Object::New(env);
+    offloads.Set("tso", fault(found.tso, {}));
+    offloads.Set("uso", fault(found.uso, {}));
+    offloads.Set("coalesceTcp", fault(found.tso, faults.tcp_super_frames));
+    offloads.Set("coalesceUdp", fault(found.uso, faults.udp_super_frames));
+    offloads.Set("udpGso", fault(found.udp_gso, faults.udp_segment));
+    offloads.Set("udpGro", fault(found.udp_gro, faults.udp_gro));
+    result.Set("offloads", offloads);
+    result.Set("notTested", faults.not_tested.empty() ? env.Null() : Napi::String::New(env, faults.not_tested));
     result.Set("capNetAdmin", found.cap_net_admin);
     result.Set("capSysAdmin", found.cap_sys_admin);
     return result;
@@ -95,6 +108,7 @@ Napi::Value tap_create(const Napi::CallbackInfo& info) {
     wanted.tso = flag(options, "tso");
     wanted.uso = flag(options, "uso");
     wanted.gso_max_size = number(options, "gsoMaxSize");
+    wanted.gso_max_segs = number(options, "gsoMaxSegs");
     wanted.up = !given(options, "up") || flag(options, "up");
     Tap tap = create_tap(wanted);
     return to_tap_result(env, tap);
@@ -168,6 +182,7 @@ void link_set(const Napi::CallbackInfo& info) {
     if (given(wanted, "mac")) change.mac = text(wanted.Get("mac"));
     if (given(wanted, "alias")) change.alias = text(wanted.Get("alias"));
     if (given(wanted, "gsoMaxSize")) change.gso_max_size = number(wanted, "gsoMaxSize");
+    if (given(wanted, "gsoMaxSegs")) change.gso_max_segs = number(wanted, "gsoMaxSegs");
     const bool noqueue = given(wanted, "noqueue") && flag(wanted, "noqueue");
     in_netns(netns_path(info[0]), [&] {
       NetlinkSocket netlink;

@@ -66,7 +66,7 @@ VnetHeader needs_checksum_header(const Packet& packet) {
 struct Coalescer::State {
   explicit State(const Limits& wanted);
 
-  bool add(uint32_t port, const Packet& packet, const VnetHeader& vnet, uint32_t frames);
+  bool add(uint32_t port, const Packet& packet, const VnetHeader& vnet, uint32_t frames, bool join_it);
   void build(uint32_t index);
   void clear();
 
@@ -168,7 +168,7 @@ Group& Coalescer::State::start(uint32_t port, const Packet& packet, uint32_t fra
   return group;
 }
 
-bool Coalescer::State::add(uint32_t port, const Packet& packet, const VnetHeader& vnet, uint32_t frames) {
+bool Coalescer::State::add(uint32_t port, const Packet& packet, const VnetHeader& vnet, uint32_t frames, bool join_it) {
   if (group_count == limits.writes || slice_count == slices.size()) return false;
   if (packet.l4_offset == 0) {
     if (packet.fragment) closed_below[port & (kPortSlots - 1)] = static_cast<uint16_t>(group_count);
@@ -186,7 +186,7 @@ bool Coalescer::State::add(uint32_t port, const Packet& packet, const VnetHeader
       (vnet.needs_checksum() && !(unfinished && vnet.checksum_start == packet.l4_offset &&
                                   vnet.checksum_offset == checksum_offset_of(packet)));
   const bool dhcp = is_dhcp(packet);
-  if (passes_through || dhcp || !is_mergeable(packet) || !(packet.is_udp() ? limits.merge_udp : limits.merge_tcp)) {
+  if (passes_through || dhcp || !join_it || !is_mergeable(packet) || !(packet.is_udp() ? limits.merge_udp : limits.merge_tcp)) {
     if (entry != nullptr) *entry = 0;
     Group& group = start(port, packet, frames);
     group.vnet = vnet;
@@ -359,8 +359,8 @@ Coalescer::Coalescer() : Coalescer(Limits{}) {}
 Coalescer::Coalescer(const Limits& limits) : state_(std::make_unique<State>(limits)) {}
 Coalescer::~Coalescer() = default;
 
-bool Coalescer::add(uint32_t port, const Packet& packet, const VnetHeader& vnet, uint32_t wire_frames) {
-  return state_->add(port, packet, vnet, wire_frames);
+bool Coalescer::add(uint32_t port, const Packet& packet, const VnetHeader& vnet, uint32_t wire_frames, bool join) {
+  return state_->add(port, packet, vnet, wire_frames, join);
 }
 
 std::span<const TapWrite> Coalescer::finish() {

@@ -49,6 +49,7 @@ std::optional<Link> parse_link(const NetlinkMessage& message) {
       case IFLA_IFALIAS: link.alias = attribute_text(value); break;
       case IFLA_QDISC: link.qdisc = attribute_text(value); break;
       case IFLA_GSO_MAX_SIZE: link.gso_max_size = attribute_u32(value); break;
+      case IFLA_GSO_MAX_SEGS: link.gso_max_segs = attribute_u32(value); break;
       case IFLA_LINKINFO:
         for_each_attribute(value, [&](uint16_t inner, Bytes text) {
           if (inner == IFLA_INFO_KIND) link.kind = attribute_text(text);
@@ -195,6 +196,7 @@ void change_link(NetlinkSocket& netlink, int ifindex, const LinkChange& change) 
   if (change.gso_max_size) {
     request.u32(IFLA_GSO_MAX_SIZE, *change.gso_max_size).u32(kIflaGsoIpv4MaxSize, *change.gso_max_size);
   }
+  if (change.gso_max_segs) request.u32(IFLA_GSO_MAX_SEGS, *change.gso_max_segs);
   netlink.request(request, "RTM_NEWLINK");
 }
 

@@ -22,6 +22,7 @@ struct Link {
   std::optional<std::string> kind;  // "tun", "veth", "vxlan", ...
   std::optional<std::string> qdisc;
   uint32_t gso_max_size = 0;
+  uint32_t gso_max_segs = 0;
   std::vector<std::string> addresses;  // 10.0.0.1/24, fd00::1/64; link-local IPv6 left out
 };
 
@@ -32,6 +33,7 @@ struct LinkChange {
   std::optional<std::string> mac;
   std::optional<std::string> alias;
   std::optional<uint32_t> gso_max_size;
+  std::optional<uint32_t> gso_max_segs;
 };
 
 // Throws SysError EINVAL for what the kernel would refuse or expand: empty, over 15 bytes, '/', ':', '%', white space, ".", "..".

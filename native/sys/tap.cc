@@ -58,6 +58,7 @@ Tap create_tap(const TapOptions& options) {
   change.mtu = options.mtu;
   change.alias = options.alias;
   change.gso_max_size = options.gso_max_size;
+  change.gso_max_segs = options.gso_max_segs;
   change_link(netlink, link.ifindex, change);
   move_link(netlink, link.ifindex, netns.fd(), options.ifname);
   tap.ifindex = netns.call([&] { return finish_link(options); });

@@ -24,6 +24,7 @@ struct TapOptions {
   bool tso = true;
   bool uso = true;
   uint32_t gso_max_size = 65536;
+  uint32_t gso_max_segs = 65535;
   // False leaves the link down: until whoever moves it on has brought it up, writes end with EIO and reads find nothing.
   bool up = true;
 };

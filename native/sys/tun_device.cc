@@ -28,7 +28,11 @@ std::string set_tun_interface(int fd, const std::string& name, TunKind kind, boo
 }
 
 TunOffloads set_tun_offloads(int fd, TunOffloads wanted) {
+  constexpr uint32_t tso = kTunTso4 | kTunTso6 | kTunTsoEcn;
+  constexpr uint32_t uso = kTunUso4 | kTunUso6;
   uint32_t bits = kTunChecksum;
+  // At once if possible: a guest whose device has them already is not to lose them for a moment.
+  if (::ioctl(fd, TUNSETOFFLOAD, bits | (wanted.tso ? tso : 0) | (wanted.uso ? uso : 0)) == 0) return wanted;
   check(::ioctl(fd, TUNSETOFFLOAD, bits), "TUNSETOFFLOAD");
   // An unknown bit is refused as a whole, so each step is a trial of its own and what stands stays.
   const auto also = [&](uint32_t more) {
@@ -37,8 +41,8 @@ TunOffloads set_tun_offloads(int fd, TunOffloads wanted) {
     return true;
   };
   TunOffloads taken;
-  taken.tso = wanted.tso && also(kTunTso4 | kTunTso6 | kTunTsoEcn);
-  taken.uso = wanted.uso && also(kTunUso4 | kTunUso6);
+  taken.tso = wanted.tso && also(tso);
+  taken.uso = wanted.uso && also(uso);
   return taken;
 }
 

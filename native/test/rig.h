@@ -28,12 +28,20 @@ class FakeTap final : public TapQueue {
   std::vector<TapFrame> written;
   int read_error = EAGAIN;
   int write_error = 0;
+  // Asked before each write; an errno refuses it.
+  std::function<int(const TapFrame&)> refuse = [](const TapFrame&) { return 0; };
+  TunOffloads has{.tso = true, .uso = true};  // what the kernel would take ...
+  TunOffloads taken;                          // ... and took
   bool destroyed = false;
   int descriptor = -1;          // readable when there is something to read, for tests of whole rounds
   std::function<void()> asked;  // before each read, if there is one
 
   int fd() const override { return descriptor; }
   void destroy_on_close() override { destroyed = true; }
+  TunOffloads set_offloads(TunOffloads wanted) override {
+    taken = {.tso = wanted.tso && has.tso, .uso = wanted.uso && has.uso};
+    return taken;
+  }
 
   ssize_t read(uint8_t* buffer, size_t size) override {
     if (asked) asked();
@@ -57,6 +65,7 @@ class FakeTap final : public TapQueue {
     TapFrame frame;
     memcpy(&frame.vnet, all.data(), sizeof frame.vnet);
     frame.bytes.assign(all.begin() + sizeof frame.vnet, all.end());
+    if (const int error = refuse(frame)) return -error;
     written.push_back(std::move(frame));
     return 0;
   }

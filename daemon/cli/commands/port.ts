@@ -139,6 +139,7 @@ const inspect = defineCommand({
         ],
         ['Origin', `${port.owner.kind} ${port.owner.ref}`],
         ['State', port.reason === null ? port.state : `${port.state} (${port.reason})`],
+        ...(port.offloadDisabled === null ? [] : [['Gets single frames', port.offloadDisabled] as const]),
         ...counterProperties(port.counters),
         ...refused(port),
       ]),

@@ -33,7 +33,10 @@ function render(status: Status): string {
     ],
     [
       'Offloads',
-      `tso ${offloads.tso}, uso ${offloads.uso}, udp_gso ${offloads.udpGso}, udp_gro ${offloads.udpGro}`,
+      [
+        `tso ${offloads.tso}, uso ${offloads.uso}, coalesce_tcp ${offloads.coalesceTcp}, coalesce_udp ${offloads.coalesceUdp}`,
+        `udp_gso ${offloads.udpGso}, udp_gro ${offloads.udpGro}`,
+      ],
     ],
     ['Networks', count(status.networks)],
     ['Ports', `${count(status.ports.total)}, ${count(status.ports.up)} up`],

@@ -1,6 +1,7 @@
 /** The reconciler in a fake world: what it repairs, what it reports, and what it leaves alone. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Views } from '../api/views.js';
+import { parseConfig } from '../config/load.js';
 import { refuse } from '../datapath/fake_engine.js';
 import { FakeNative } from '../datapath/fake_native.js';
 import { noNames } from '../docker/names.js';
@@ -214,6 +215,34 @@ describe('ports', () => {
     const [peer = 0] = native.engine.peers.keys();
     native.engine.raise({ type: 'peer-too-big', peer });
     await vi.waitFor(() => expect(fits()).toEqual([1350, 1430]));
+  });
+
+  it('for which the kernel refuses super-frames are told at once, and the finding goes when it takes them again', async () => {
+    const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    const [handle = 0] = native.engine.ports.keys();
+    const followed = world.events.follow();
+    native.engine.refusing.set(handle, 'TCP super-frames: EINVAL');
+    native.engine.raise({ type: 'port-offload-disabled', port: handle, reason: 'TCP super-frames: EINVAL' });
+    await vi.waitFor(() => expect(findings()).toEqual([`PORT_OFFLOAD_DISABLED port ${port.id}`]));
+    expect(world.reconciler.findings[0]?.message).toContain('TCP super-frames: EINVAL');
+    const [told] = (await followed.take(0)).filter(({ type }) => type === 'port-offload-disabled');
+    expect(told).toMatchObject({ object: `port ${port.id}`, message: 'TCP super-frames: EINVAL' });
+    native.engine.refusing.clear();
+    await world.reconciler.settle();
+    expect(findings()).toEqual([]);
+  });
+
+  it('get the offloads that are switched on and have no fault, when that changes', async () => {
+    await world.reconciler.settle();
+    const all = { tso: true, uso: true, coalesceTcp: true, coalesceUdp: true };
+    expect(native.engine.portOffloads).toEqual(all);
+    await world.reconciler.settle();
+    expect(native.engine.calls.filter((call) => call === 'setPortOffloads')).toHaveLength(1);
+    world.catalog.use(
+      parseConfig('networks: { blue: { vni: 42 } }\nunderlay: { offloads: { tso: off } }', 'f.yaml'),
+    );
+    await world.reconciler.settle();
+    expect(native.engine.portOffloads).toEqual({ ...all, tso: false, coalesceTcp: false });
   });
 
   it('that were tried in vain leave a finding, and the others work', async () => {

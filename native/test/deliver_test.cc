@@ -315,3 +315,43 @@ TEST_CASE("whatever a TAP refuses, every frame is written or counted as dropped,
     CHECK(rig.balanced());
   }
 }
+
+TEST_CASE("a port gets super-frames of the kinds that its TAP took and that are switched on, at any time") {
+  Engine engine({.wake = [] {}});
+  NetworkOptions options;
+  options.vni = 42;
+  const NetworkIndex network = engine.add_network(options);
+  const auto add = [&](TunOffloads has) {
+    auto tap = std::make_unique<FakeTap>();
+    tap->has = has;
+    FakeTap* raw = tap.get();
+    const uint16_t index = engine.add_port({.network = network}, std::move(tap));
+    return std::pair{raw, engine.tables().ports[index]};
+  };
+  const auto [full, full_port] = add({.tso = true, .uso = true});
+  const auto [old, old_port] = add({.tso = true, .uso = false});
+  const auto states = [&](const Port& port) { return std::pair{port.tcp_super_frames.get().state, port.udp_super_frames.get().state}; };
+  using enum OffloadState;
+  CHECK(states(*full_port) == std::pair{in_use, in_use});
+  CHECK(states(*old_port) == std::pair{in_use, unwanted});
+
+  engine.set_port_offloads({.tso = false});
+  CHECK(!full->taken.tso);
+  CHECK(full->taken.uso);
+  CHECK(states(*full_port) == std::pair{unwanted, in_use});
+  const auto [late, late_port] = add({.tso = true, .uso = true});
+  CHECK(!late->taken.tso);
+  CHECK(states(*late_port) == std::pair{unwanted, in_use});
+
+  engine.set_port_offloads({.coalesce_udp = false});
+  CHECK(full->taken.tso);
+  CHECK(full->taken.uso);
+  CHECK(states(*full_port) == std::pair{in_use, unwanted});
+
+  // What the kernel refused stays refused when something else is switched.
+  engine.set_port_offloads({});
+  CHECK(full_port->tcp_super_frames.refuse(EINVAL, 100));
+  engine.set_port_offloads({.uso = false});
+  CHECK(states(*full_port) == std::pair{refused, unwanted});
+  CHECK(!old->destroyed);
+}

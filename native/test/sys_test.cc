@@ -81,6 +81,7 @@ TapOptions options_for(const Lab& lab) {
   options.alias = kAlias;
   options.queues = 2;
   options.gso_max_size = 61000;
+  options.gso_max_segs = 128;
   return options;
 }
 
@@ -138,6 +139,7 @@ TEST_CASE("a TAP is made in another namespace with everything that was asked for
   CHECK(link->kind == "tun");
   CHECK(link->qdisc == "noqueue");
   CHECK(link->gso_max_size == 61000);
+  CHECK(link->gso_max_segs == 128);
   CHECK(link->addresses == std::vector<std::string>{"10.42.0.2/24", "fd42::2/64"});
 
   for (const UniqueFd& queue : tap.queues) {

@@ -180,6 +180,14 @@ describe('weft port inspect', () => {
     expect((await weft('port', 'inspect', 'web')).stdout).not.toContain('Refused');
   });
 
+  it('tells why it gets single frames', async () => {
+    const body = { ...web, offloadDisabled: 'TCP super-frames: EINVAL' };
+    daemon.answers = { 'GET /v1/ports/web': { status: 200, body } };
+    expect((await weft('port', 'inspect', 'web')).stdout).toContain(
+      'Gets single frames: TCP super-frames: EINVAL\n',
+    );
+  });
+
   it('exits with 5 when the reference fits two', async () => {
     daemon.answers = {
       'GET /v1/ports/eth0': refusal('WEFT_PORT_AMBIGUOUS', '"eth0" fits more than one port: a, b', 409),

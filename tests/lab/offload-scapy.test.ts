@@ -14,6 +14,7 @@ import { Lab } from '../../lab/lab.js';
 import { sendFrames, VnetCapture, type VnetFrame } from '../../lab/vnet.js';
 import { until } from '../../lab/wait.js';
 import { type GsoCase, gsoCases } from './gso-cases.js';
+import { expectInvariants } from './invariants.js';
 import { finished, guestMac, packet, pattern, speakerMac } from './packets.js';
 
 interface ScapyReport {
@@ -83,6 +84,7 @@ describe('what a guest leaves to weft', () => {
       await capture.stop();
       file = join(lab.dir, 'offloads.pcap');
       writeFileSync(file, capture.pcap);
+      await expectInvariants(lab);
       superFrames = (await h1.weftJson<Port>('port', 'inspect', 'a')).counters?.rxSuperFrames;
     } catch (error) {
       await lab.close();

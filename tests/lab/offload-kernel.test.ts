@@ -21,6 +21,7 @@ import { needsChecksum, VnetCapture, type VnetFrame } from '../../lab/vnet.js';
 import { until } from '../../lab/wait.js';
 import { vxlanHeader } from './datagrams.js';
 import { type GroFrame, groCases } from './gro-cases.js';
+import { expectInvariants } from './invariants.js';
 import { finished, guestMac } from './packets.js';
 
 /** Which frames were joined, as indices into a case's frames, in the order in which they came out. */
@@ -77,7 +78,13 @@ describe('what weft joins, as the kernel does', () => {
       await lab.close();
       throw error;
     }
-    return () => lab.close();
+    return async () => {
+      try {
+        await expectInvariants(lab, { otherMacs: true, unequalEnds: true });
+      } finally {
+        await lab.close();
+      }
+    };
   });
 
   /** What weft writes to the guest's TAP when all frames reach it in one round. */

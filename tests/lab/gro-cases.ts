@@ -138,6 +138,7 @@ function common(version: 4 | 6): GroCase[] {
     { name: 'flags: none, not even ACK', frames: tcp(version, same(2), ...all(2, { flags: 0 })) },
     { name: 'tcp: a wrong checksum', frames: tcp(version, same(2), {}, { damage: -1 }) },
     { name: 'tcp: a wrong checksum first', frames: tcp(version, same(3), { damage: 1 }) },
+    { name: 'tcp: an urgent pointer without URG', frames: tcp(version, same(2), {}, { urgent: 5 }) },
     { name: 'tcp: a gap', frames: tcp(version, same(2), {}, { sequence: 1101 }) },
     { name: 'tcp: an overlap', frames: tcp(version, same(2), {}, { sequence: 1099 }) },
     {
@@ -230,6 +231,7 @@ function identification(): GroCase[] {
     { name: 'id: udp, DF, fixed', frames: datagrams(df, 0, 0, 0), idsAreLost: true },
     { name: 'id: udp, counting', frames: datagrams(0, 8, 9, 10) },
     { name: 'id: udp, fixed', frames: datagrams(0, 8, 8), idsAreLost: true },
+    { name: 'ip: the reserved bit', frames: tcp(4, same(2), ...all(2, { fragment: 0xc000 })) },
     { name: 'ip: DF differs', frames: tcp(4, same(2), {}, { fragment: 0 }) },
     {
       name: 'ip: options',

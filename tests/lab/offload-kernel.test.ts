@@ -41,12 +41,16 @@ const ids = 'without DF the ID has a meaning: it would be another one when the s
 
 const padding = 'what stands behind a packet has no meaning: weft leaves it out of what it joins';
 
+const urgent = 'a cut super-frame would have the urgent pointer of its first frame in all of them';
+
 /** Where weft does not do what the kernel does (docs/internals/datapath.md, Offloads). */
 const differences: Record<string, Difference> = {
   'IPv4, large: all that fits': { reason: sizes, groups: [sixteen, [16, 17]] },
   'IPv6, large: all that fits': { reason: sizes, groups: [sixteen, [16, 17]] },
   'IPv4, Ethernet: padding behind small frames': { reason: padding, groups: [[0, 1]] },
   'IPv6, Ethernet: padding behind small frames': { reason: padding, groups: [[0, 1]] },
+  'IPv4, tcp: an urgent pointer without URG': { reason: urgent, groups: [[0], [1]] },
+  'IPv6, tcp: an urgent pointer without URG': { reason: urgent, groups: [[0], [1]] },
   'IPv4, id: fixed': { reason: ids, groups: [[0], [1]], since: '6.18' },
   'IPv4, id: udp, fixed': { reason: ids, groups: [[0], [1]], since: '6.18' },
   'IPv6, udp: a wrong checksum': {

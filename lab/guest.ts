@@ -94,7 +94,7 @@ export class Guest {
   /** Sends an echo request with every size of ICMP payload of a range, which the kernel fragments where it must, and compares the answers. */
   async echoSizes(address: string, from: number, to: number, window = 4): Promise<EchoSizes> {
     const argv = [tool('echo_sizes'), address, `${from}`, `${to}`, `${window}`];
-    return JSON.parse(await this.namespace.run(argv, { timeout: 60 })) as EchoSizes;
+    return JSON.parse(await this.namespace.run(argv, { timeout: 80 })) as EchoSizes;
   }
 
   /** Connects by TCP to a server that it starts in `server`; both send `bytes` at the same time. Gives what each made of the other's. */
@@ -108,7 +108,7 @@ export class Guest {
     const said = spoken(listener);
     try {
       const argv = [tool('tcp_check'), 'connect', address, `${port}`, `${bytes}`];
-      const here = await this.namespace.run(argv, { timeout: 60 });
+      const here = await this.namespace.run(argv, { timeout: 80 });
       return [here, await said].map((text) => JSON.parse(text) as TcpCheck);
     } finally {
       await killed(listener);

@@ -16,6 +16,9 @@ export const network = { vni: 42, subnets: ['10.42.0.0/24', 'fd42::/64'] };
 /** Of the guests behind weft. */
 const insideMacs = ['02:42:00:00:00:01', '02:42:00:00:00:02'] as const;
 
+/** Of a guest of the second FRR host, which weft does not know. */
+const macBeyond = '02:42:00:00:00:03';
+
 /** Somebody on the network. */
 export interface Party {
   guest: Guest;
@@ -129,7 +132,10 @@ async function device(lab: Lab, { make, underlay, port, device = {} }: Variant):
       await second.segment(segmentOf(second, mtu));
       await frr.start([second.ipv4]);
       await second.start([frr.ipv4]);
-      await frr.learned(segment, second.ipv4, []);
+      // FRR's part of it: the device learns nothing itself, so only EVPN can say where this one is.
+      const beyond = await lab.guest('beyond');
+      await second.attach(beyond, segmentOf(second, mtu), [], macBeyond);
+      await frr.learned(segment, second.ipv4, [macBeyond]);
     },
     guests: async (mtu) => {
       const outside: [Party, Party] = [party(await lab.guest('x'), 11), party(await lab.guest('y'), 12)];

@@ -108,11 +108,15 @@ export class Host extends WeftClient {
     const child = this.namespace.start([...(options.wrapper ?? []), ...this.weftd], log);
     closeSync(log);
     this.#weftd = child;
-    await until(`weftd on ${this.name} is ready`, async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return 'ended' as const;
-      const { pid } = await this.status();
-      return pid === child.pid && ('ready' as const);
-    });
+    await until(
+      `weftd on ${this.name} is ready`,
+      async () => {
+        if (child.exitCode !== null || child.signalCode !== null) return 'ended' as const;
+        const { pid } = await this.status();
+        return pid === child.pid && ('ready' as const);
+      },
+      30,
+    );
     if (child.exitCode !== null || child.signalCode !== null) {
       throw new Error(
         `weftd on ${this.name} ended with status ${child.exitCode ?? child.signalCode}:\n${this.log}`,

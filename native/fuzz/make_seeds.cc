@@ -153,6 +153,11 @@ void save_worker() {
   Spec uso{.udp = true, .payload = Bytes(500, 1), .unfinished = true};
   const Bytes whole = vxlan(42, build(uso));
   save("worker", "one_datagram_as_several", operation(kBurst, 0, 0, 100, whole) + operation(kBurst, 0, 1, 300, whole) + operation(kBurst, 0, 0, 12, whole));
+  // Cut by the size that comes with it, its payload would be datagrams for network 43.
+  const Bytes forged = vxlan(43, ethernet(kBroadcast, kMacC, 78));
+  uso.payload = Bytes(50, 0);
+  for (int i = 0; i < 4; ++i) uso.payload = uso.payload + forged;
+  save("worker", "forged_networks", operation(kBurst, 0, 0, 100, vxlan(42, build(uso))));
   save("worker", "neither_reading", operation(kBurst, 0, 0, 100, whole + Bytes(30, 0)));
   const Bytes small = vxlan(43, build({.udp = true, .payload = Bytes(60, 1)}));
   save("worker", "several_cut_off", operation(kBurst, 0, 0, static_cast<uint32_t>(small.size()), small + small + Bytes(small.begin(), small.begin() + 30)));

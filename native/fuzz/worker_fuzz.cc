@@ -398,6 +398,9 @@ class World : public Rig {
              : packet.ip_version == 4   ? packet.l3_offset + (frame[packet.l3_offset] & 15u) * 4
                                         : packet.l3_offset + 40u;
     }
+    // A super-frame of UDP may leave as datagrams in fragments, the first of each with a header of its own.
+    const bool first_fragment = packet.ip_version == 4 && packet.fragment && (get16(frame, packet.l3_offset + 6u) & 0x1fff) == 0;
+    if (first_fragment && packet.protocol == 17) from = std::min(from + 8, end);
     uint64_t frames = 1;
     size_t piece = end - from;
     if (vnet.is_super_frame()) {

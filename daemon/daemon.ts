@@ -133,9 +133,10 @@ async function start(
   const catalog = new Catalog(store, loaded);
   if (probe.notTested !== null)
     log.info({ reason: probe.notTested }, 'some offloads are used without having been tried');
-  const { coalesceTcp, coalesceUdp } = usedOffloads(config.underlay.offloads, probe.offloads);
-  const merge = { mergeTcp: coalesceTcp, mergeUdp: coalesceUdp };
-  const datapath: Datapath = new Datapath(native, merge, () => reconciler.handleEvents());
+  const { source_ports: sourcePorts, offloads } = config.underlay;
+  const { coalesceTcp, coalesceUdp } = usedOffloads(offloads, probe.offloads);
+  const use = { mergeTcp: coalesceTcp, mergeUdp: coalesceUdp, sourcePorts };
+  const datapath: Datapath = new Datapath(native, use, () => reconciler.handleEvents());
   const namespaces = new Namespaces(native, proc);
   const resolver: PeerResolver = new PeerResolver(lookup, () => reconciler.trigger());
   const reconciler: Reconciler = new Reconciler({

@@ -110,7 +110,7 @@ export const rfc7348: readonly Requirement[] = [
     section: '5',
     level: 'RECOMMENDED',
     asks: 'The source port is a hash of the inner headers, from 49152 to 65535.',
-    does: 'Four ports of this range, chosen at random; a hash of addresses, protocol and ports binds a flow to one of them.',
+    does: 'As many ports of this range as `underlay.source_ports` says (four), chosen at random; a hash of addresses, protocol and ports binds a flow to one of them.',
   },
   {
     id: 'V12',

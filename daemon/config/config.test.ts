@@ -22,7 +22,7 @@ describe('the configuration file', () => {
   it('may be empty, or absent when it is the default one', () => {
     const empty = parseConfig('', 'f.yaml').config;
     expect(empty).toMatchObject({
-      underlay: { port: 4789, accept: 'peers' },
+      underlay: { port: 4789, source_ports: 4, accept: 'peers' },
       peers: [],
       networks: {},
       fdb: { age: 300, moves: { freeze: 60 } },

@@ -225,6 +225,10 @@ export const ConfigSchema = mapping('the configuration', {
     port: udpPort
       .default(4789)
       .meta({ description: 'UDP port for VXLAN; weftd also receives on every port that a peer names.' }),
+    source_ports: whole(1, 64, 'a number of source ports').default(4).meta({
+      description:
+        'UDP ports that VXLAN is sent from; flows are spread over them, and with them over the paths of the underlay. Takes effect when weftd is started again.',
+    }),
     accept: oneOf('peers', 'any')
       .default('peers')
       .meta({ description: 'any: deliver datagrams from strangers too (never learned from).' }),

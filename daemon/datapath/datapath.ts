@@ -99,11 +99,15 @@ export interface DatapathState {
 
 /** FDB entries over all networks: 64 networks of 4096 machines, in a few MiB. */
 const fdbCapacity = 262_144;
-const sourcePorts = 4;
+const usualSourcePorts = 4;
 /** For networks that are cut off from the underlay; several may have it. */
 export const noVni = 0xffff_ffff;
 /** All peers are in one split-horizon group: what came from a peer never goes to another. */
 const noGroup = 0;
+
+/** What to join into super-frames on TAP writes, and from how many UDP ports to send. */
+export type DatapathOptions = Pick<EngineOptions, 'mergeTcp' | 'mergeUdp'> &
+  Partial<Pick<EngineOptions, 'sourcePorts'>>;
 
 export class Datapath {
   readonly drops: readonly DropReason[];
@@ -116,10 +120,10 @@ export class Datapath {
   private readonly guards = new Map<string, PortGuard>();
   private readonly entries = new Map<string, DeclaredEntry>();
 
-  /** `merge`: what to join into super-frames on TAP writes. `onEvents` is called when {@link takeEvents} has something to give. */
-  constructor(native: Native, merge: Pick<EngineOptions, 'mergeTcp' | 'mergeUdp'>, onEvents: () => void) {
+  /** `onEvents` is called when {@link takeEvents} has something to give. */
+  constructor(native: Native, options: DatapathOptions, onEvents: () => void) {
     this.drops = native.drops;
-    this.engine = new native.Engine({ fdbCapacity, sourcePorts, ...merge, onEvents });
+    this.engine = new native.Engine({ fdbCapacity, sourcePorts: usualSourcePorts, ...options, onEvents });
   }
 
   start(): void {

@@ -9,6 +9,7 @@ const needRestart = new Map([
   ['metrics', 'takes effect when weftd is started again'],
   ['docker', 'takes effect when weftd is started again'],
   ['log.format', 'takes effect when weftd is started again'],
+  ['underlay.source_ports', 'takes effect when weftd is started again'],
   ['workers', 'takes effect when weftd is started again'],
 ]);
 

@@ -5,13 +5,15 @@
 // those who could end it. But the control plane is told, once a second for a port, and the port's announcement follows it, so
 // that caches are put right and the other side sees the conflict too; at most once in ten seconds for a port, as RFC 5227, 2.4
 // (c) has it for hosts that keep their address. Probes (ARP from 0.0.0.0, DAD) claim nothing: the guest answers them itself.
-// Tagged frames are another segment.
+// Frames with the tag of a VLAN are another segment; one of VLAN 0 carries a priority alone, and receivers take it as if it were
+// not there (IEEE 802.1Q, 6.9).
 //
 // Announcements are forwarded as if the port had sent them, and counted so: received from it, with a verdict.
 #include <sys/eventfd.h>
 
 #include "engine/announcement.h"
 #include "engine/worker.h"
+#include "wire/bytes.h"
 #include "wire/neighbour.h"
 
 namespace weft {
@@ -19,12 +21,20 @@ namespace {
 
 constexpr Seconds kDefendInterval = 10;  // RFC 5227, 1.1
 
+// Of a frame whose ether type was found behind its tags, so that they are whole.
+bool is_in_vlan(const Packet& packet) {
+  for (uint32_t at = 12; packet.vlan && load_be16(packet.data + at) != packet.ether_type; at += 4) {
+    if ((load_be16(packet.data + at + 2) & 0x0fff) != 0) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 bool Worker::may_claim(const Packet& packet) { return packet.ether_type == kEtherArp || packet.protocol == kProtocolIcmpv6; }
 
 void Worker::watch_claim(const Frame& frame) {
-  if (frame.packet.vlan || tables_->guarded.empty()) return;
+  if (tables_->guarded.empty() || is_in_vlan(frame.packet)) return;
   const Neighbour said = read_neighbour(frame.packet);
   if (said.claimed_address == nullptr) return;
   const Family family = said.kind == Neighbour::Kind::arp ? Family::ipv4 : Family::ipv6;

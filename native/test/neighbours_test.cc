@@ -210,6 +210,9 @@ TEST_CASE("what claims an address, and what does not") {
     CHECK(told(build(Arp{.from = kFar, .sender = kFar, .sender_ip = kOther4, .target_ip = kOwn4})) == 0);
     CHECK(told(build(Arp{.from = kFar, .sender = kFar, .sender_ip = kOwn4, .protocol = 0x86dd})) == 0);
     CHECK(told(build(Arp{.from = kFar, .tags = {0x81000005}, .sender = kFar, .sender_ip = kOwn4})) == 0);  // another segment
+    CHECK(told(build(Arp{.from = kFar, .tags = {0x8100e000}, .sender = kFar, .sender_ip = kOwn4})) == 1);  // a priority alone
+    CHECK(told(build(Arp{.from = kFar, .tags = {0x88a82000, 0x8100e000}, .sender = kFar, .sender_ip = kOwn4})) == 1);
+    CHECK(told(build(Arp{.from = kFar, .tags = {0x88a82000, 0x81000005}, .sender = kFar, .sender_ip = kOwn4})) == 0);
   }
   SUBCASE("ND") {
     const auto nd = [&](uint8_t type, Ip6 source, const Bytes& body) {

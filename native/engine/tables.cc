@@ -67,8 +67,7 @@ void GuardedIndex::build(const std::vector<Port*>& ports) {
   slots_.assign(addresses == 0 ? 1 : slots_for(addresses), {});
   for (Port* port : ports) {
     if (port == nullptr || port->options.guard == nullptr) continue;
-    const Guard* guard = guard_of(port->index);
-    for (const Endpoint& address : guard->addresses()) {
+    for (const Endpoint& address : port->options.guard->addresses()) {
       const AddressKey key = address.key();
       size_t at = home(port->options.network, key);
       while (slots_[at].entry.port != nullptr) at = (at + 1) & (slots_.size() - 1);

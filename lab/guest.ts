@@ -206,6 +206,11 @@ export class Guest {
     return this.namespace.run(argv, { timeout: 120 });
   }
 
+  /** Sends a frame as it is, so many times. */
+  sendFrames(frame: Buffer, count = 1, ifname = 'eth0'): Promise<string> {
+    return this.namespace.run([tool('send_frames'), ifname, ...Array<string>(count).fill(frame.toString('hex'))]);
+  }
+
   /** Pings without pause until `work` is done; gives the share of echoes that came back. */
   async pingWhile(address: string, work: Promise<unknown>): Promise<number> {
     const child = this.namespace.start(['ping', '-q', '-n', '-i', '0.02', address], 'pipe');

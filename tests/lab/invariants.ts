@@ -81,7 +81,7 @@ export async function settled(host: Host): Promise<{ frames: Status['frames']; f
 }
 
 async function frameMetrics(host: Host): Promise<Map<string, number>> {
-  const text = await host.namespace.run(['curl', '-sS', 'http://127.0.0.1:9478/metrics']);
+  const text = await host.namespace.run(['busybox', 'wget', '-qO-', 'http://127.0.0.1:9478/metrics']);
   const lines = text.match(/^weft_(frames_\w+|underlay_overflow)_total \d+$/gm) ?? [];
   return new Map(lines.map((line) => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])]));
 }

@@ -21,7 +21,11 @@ export interface Exceptions {
 /** A host without a port on a network gets the broadcasts of it all the same, and has nowhere to send them. */
 const ordinaryDrops = ['no_destination'];
 
-export async function expectInvariants(lab: Lab, exceptions: Exceptions = {}): Promise<void> {
+/** `lab` may be a lab with hosts of its own besides those it made. */
+export async function expectInvariants(
+  lab: Pick<Lab, 'hosts' | 'namespaces'>,
+  exceptions: Exceptions = {},
+): Promise<void> {
   const hosts = lab.hosts.filter((host) => host.running);
   for (const host of hosts) {
     await expectAlive(host);

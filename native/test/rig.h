@@ -197,7 +197,9 @@ inline constexpr Mac kMacC = 0x020000000003;
 // The tables and the worker; by default with one sender, so that the order of everything sent can be seen.
 class Rig {
  public:
-  explicit Rig(uint32_t source_ports = 1) : events([this] { ++wakes; }), fdb({0x243f6a8885a308d3, 0x13198a2e03707344}, 1u << 16), worker(fdb, events, {}) {
+  // The seed is digits of pi: small numbers would fill some buckets of the FDB and leave others empty.
+  explicit Rig(uint32_t source_ports = 1)
+      : events([this] { ++wakes; }), fdb({0x243f6a8885a308d3, 0x13198a2e03707344}, 1u << 16), worker(fdb, events, {}) {
     options.source_ports = source_ports;
     set_underlay();
   }

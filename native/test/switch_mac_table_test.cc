@@ -1,5 +1,5 @@
-// The MAC table as its users see it: which frames are unicast, which are flooded, which are dropped, exact to the frame, while MACs
-// are learned, declared, moved, evicted and forgotten. The cases are those of Open vSwitch's tests of its MAC table.
+// The MAC table as its users see it: which frames are unicast, flooded and dropped, exact to the frame, while MACs are learned,
+// declared, moved, evicted and forgotten. The cases are those of Open vSwitch's tests of its MAC table.
 #include <doctest/doctest.h>
 
 #include "test/switch_world.h"

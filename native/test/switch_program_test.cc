@@ -1,5 +1,5 @@
-// Hundreds of entries programmed, learned, moved and flushed, every frame followed to its port. The cases are those of VPP's tests of
-// its L2 FIB and of its limits of learning.
+// Hundreds of entries programmed, learned, moved and flushed, every frame followed to its port. The cases are those of VPP's tests
+// of its L2 FIB and of its limits of learning.
 #include <doctest/doctest.h>
 
 #include "test/switch_world.h"
@@ -45,8 +45,8 @@ struct World {
     watch.look();
   }
 
-  // Every MAC of the set is asked for by one more MAC behind the neighbour of port `home`: how many frames went to `home` alone, and
-  // how many were flooded.
+  // Every MAC of the set is asked for by one more MAC behind the neighbour of port `home`: how many frames went to `home` alone,
+  // and how many were flooded.
   Verdicts ask(const std::array<Rig::PortHandle, 4>& ports, uint32_t set, size_t home) {
     forget_frames();
     const size_t from = (home + 1) % 4;

@@ -1,22 +1,6 @@
-import { beforeAll, describe, expect, it } from 'vitest';
-import type { Status } from '../../daemon/api/schema.js';
-import type { Host } from '../../lab/host.js';
-import { until } from '../../lab/wait.js';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { expectInvariants, settled } from './invariants.js';
 import { openPair, type Pair } from './pair.js';
-
-/** The counters once nothing moves any more. */
-async function settled(host: Host): Promise<Status['frames']> {
-  let before = '';
-  let frames: Status['frames'] | undefined;
-  await until(`counters of ${host.name} stand still`, async () => {
-    frames = (await host.status()).frames;
-    const now = JSON.stringify(frames);
-    const still = now === before;
-    before = now;
-    return still;
-  });
-  return frames as Status['frames'];
-}
 
 describe('counters', () => {
   let pair: Pair;
@@ -25,6 +9,15 @@ describe('counters', () => {
     pair = await openPair();
     return () => pair.lab.close();
   });
+
+  afterEach(() =>
+    expectInvariants(pair.lab, {
+      otherMacs: true,
+      unequalEnds: true,
+      drops: ['port_down', 'port_full', 'reserved_group'],
+      findings: ['PORT_DOWN'],
+    }),
+  );
 
   it('balance to the frame after TCP, UDP, broadcast, floods and drops', async () => {
     const { lab, h1, h2, a, b } = pair;
@@ -40,7 +33,7 @@ describe('counters', () => {
     await a.floodMacs(100, '01:80:c2:00:00:00', 20_000);
 
     for (const host of [h1, h2]) {
-      const frames = await settled(host);
+      const { frames } = await settled(host);
       expect(frames.received).toBe(frames.unicast + frames.flooded + frames.consumed + frames.dropped);
       expect(frames.queued).toBe(frames.sent + frames.droppedEgress);
       expect(frames.received).toBeGreaterThan(5000);

@@ -1,5 +1,6 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Guest } from '../../lab/guest.js';
+import { expectInvariants } from './invariants.js';
 import { type Family, openPair, type Pair } from './pair.js';
 
 const families: Family[] = ['ipv4', 'ipv6'];
@@ -13,6 +14,9 @@ describe.each(families)('two hosts over an %s underlay', (underlay) => {
     mtu = Number(await pair.a.sys('mtu'));
     return () => pair.lab.close();
   });
+
+  // What UDP sends without asking may be more than there is room for.
+  afterEach(() => expectInvariants(pair.lab, { drops: ['port_full', 'underlay_full'], unequalEnds: true }));
 
   it('gives the guests the MTU that is left of 1500', () => {
     expect(mtu).toBe(underlay === 'ipv4' ? 1450 : 1430);
@@ -74,6 +78,8 @@ describe('one network with two guests on h1 and one on h2', () => {
     return () => pair.lab.close();
   });
 
+  afterEach(() => expectInvariants(pair.lab));
+
   it('joins ports of one host', async () => {
     const { a } = pair;
     expect(await a.ping('10.42.0.3')).toBe(true);
@@ -116,6 +122,8 @@ describe('networks blue and red with the same addresses', () => {
     await redA.reach('10.42.0.9');
     return () => pair.lab.close();
   });
+
+  afterEach(() => expectInvariants(pair.lab));
 
   it('both work, the same MAC in each', async () => {
     expect(await pair.a.ping('10.42.0.2')).toBe(true);

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Guest } from '../../lab/guest.js';
 import type { Host } from '../../lab/host.js';
+import { expectInvariants } from './invariants.js';
 import { openPair, type Pair } from './pair.js';
 
 const million = 1_000_000;
@@ -39,5 +40,10 @@ describe('a million random source MACs from one guest', () => {
     const fromFlooder = (await h1.fdb()).filter(({ label }) => label === 'a' || label.includes(a.name));
     expect(fromFlooder.length).toBeLessThanOrEqual(1024);
     expect((await h1.status()).frames.received).toBeGreaterThanOrEqual(million / 2);
+    await expectInvariants(pair.lab, {
+      otherMacs: true,
+      unequalEnds: true,
+      drops: ['port_full', 'underlay_full'],
+    });
   });
 });

@@ -1,7 +1,8 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Guest } from '../../lab/guest.js';
 import type { Host } from '../../lab/host.js';
 import { until } from '../../lab/wait.js';
+import { expectInvariants } from './invariants.js';
 import { networks, openPair, type Pair } from './pair.js';
 
 /** The path between the hosts becomes this large, in both directions, while they run. */
@@ -46,6 +47,10 @@ describe('a declared MTU of 1450 on a path that became 1400', () => {
     await setPath(pair, fits + 50);
     return () => pair.lab.close();
   });
+
+  afterEach(() =>
+    expectInvariants(pair.lab, { drops: ['too_big', 'port_full'], findings: ['MTU_DOES_NOT_FIT'] }),
+  );
 
   it.each([
     ['10.42.0.2', 28, `From 10.42.0.2 icmp_seq=1 Frag needed and DF set (mtu = ${fits})`],
@@ -146,6 +151,10 @@ describe.each(['auto', 1450])('a network with MTU %s whose path shrinks', (mtu) 
     pair = await openPair({ config: { networks: { blue: { ...networks.blue, mtu } } } });
     return () => pair.lab.close();
   });
+
+  afterEach(() =>
+    expectInvariants(pair.lab, { drops: ['too_big', 'port_full'], findings: ['MTU_DOES_NOT_FIT'] }),
+  );
 
   it.each(['10.42.0.2', 'fd42::2'])(
     'goes on with a TCP stream to %s, and carries 10 kB echoes',

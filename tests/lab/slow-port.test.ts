@@ -1,5 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Guest } from '../../lab/guest.js';
+import { until } from '../../lab/wait.js';
+import { expectInvariants } from './invariants.js';
 import { openPair, type Pair } from './pair.js';
 
 describe('a port that takes nothing', () => {
@@ -27,5 +29,11 @@ describe('a port that takes nothing', () => {
     expect((await h1.ports()).find(({ netns }) => netns === dead.name)?.state).toBe('down');
     await dead.namespace.ip('link', 'set', 'eth0', 'up');
     await a.reach('10.42.0.3');
+    await until('the port is up', async () => (await h1.status()).findings.length === 0);
+    await expectInvariants(pair.lab, {
+      otherMacs: true,
+      unequalEnds: true,
+      drops: ['port_down', 'port_full'],
+    });
   });
 });

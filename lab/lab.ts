@@ -221,7 +221,8 @@ export async function removeLeftovers(): Promise<void> {
 }
 
 async function removeCgroupsOfHosts(dir: string): Promise<void> {
-  for (const host of readdirSync(dir)) {
+  // Another process that opens a lab removes the same leftovers.
+  for (const host of existsSync(dir) ? readdirSync(dir) : []) {
     const list = join(dir, host, 'cgroups');
     if (existsSync(list)) await removeCgroups(JSON.parse(readFileSync(list, 'utf8')));
   }

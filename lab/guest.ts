@@ -208,7 +208,11 @@ export class Guest {
 
   /** Sends a frame as it is, so many times. */
   sendFrames(frame: Buffer, count = 1, ifname = 'eth0'): Promise<string> {
-    return this.namespace.run([tool('send_frames'), ifname, ...Array<string>(count).fill(frame.toString('hex'))]);
+    return this.namespace.run([
+      tool('send_frames'),
+      ifname,
+      ...Array<string>(count).fill(frame.toString('hex')),
+    ]);
   }
 
   /** Pings without pause until `work` is done; gives the share of echoes that came back. */

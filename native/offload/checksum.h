@@ -4,14 +4,23 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "wire/packet.h"
 
 namespace weft {
 
 // Adds `length` bytes at `data` (any alignment) to `sum`. An odd last byte is padded with zero, so only the last piece of a
-// checksum may have odd length. Chooses AVX2 or a portable form at start.
+// checksum may have odd length. Uses the fastest form that the processor has.
 uint64_t checksum_add(const uint8_t* data, size_t length, uint64_t sum);
+
+// What checksum_add() chooses from once, at start: the forms that this processor can run, the slowest (which is portable) first.
+// All do the same.
+struct ChecksumForm {
+  const char* name;
+  uint64_t (*add)(const uint8_t* data, size_t length, uint64_t sum);
+};
+std::span<const ChecksumForm> checksum_forms();
 
 // The folded sum, not inverted.
 uint16_t checksum_fold(uint64_t sum);

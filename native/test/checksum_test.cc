@@ -2,6 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <memory>
+#include <string>
+
 #include "test/frame_builder.h"
 #include "wire/bytes.h"
 
@@ -26,24 +30,55 @@ TEST_CASE("an IPv4 header seen on a wire") {
   CHECK(folded(checksum_add(header.data(), header.size(), 0)) == 0xffff);
 }
 
-TEST_CASE("equals the reference for every length and alignment") {
+TEST_CASE("the portable form is always there, and the fastest is the one in use") {
+  const auto forms = checksum_forms();
+  REQUIRE(!forms.empty());
+  CHECK(std::string(forms.front().name) == "portable");
+#if defined(__x86_64__)
+  CHECK(forms.size() == (__builtin_cpu_supports("avx2") ? 2 : 1));
+#endif
+}
+
+TEST_CASE("every form equals the reference for every length and alignment, whatever the bytes are") {
   Random random(1);
-  const Bytes data = random_bytes(random, 700);
-  for (size_t start = 0; start < 33; ++start) {
-    for (size_t length = 0; length + start <= data.size(); ++length) {
-      const Bytes exact(data.begin() + static_cast<long>(start), data.begin() + static_cast<long>(start + length));
-      const uint32_t expected = reference_sum(exact.data(), exact.size());
-      REQUIRE(folded(checksum_add(data.data() + start, length, 0)) == expected);
+  constexpr size_t kLongest = 300;
+  constexpr size_t kAlignments = 64;
+  std::vector<Bytes> contents = {random_bytes(random, kLongest + kAlignments), Bytes(kLongest + kAlignments, 0xff),
+                                 Bytes(kLongest + kAlignments, 0), Bytes(kLongest + kAlignments, 0x80)};
+  // Words of which each pair carries.
+  contents.push_back({});
+  for (size_t at = 0; at < kLongest + kAlignments; ++at) contents.back().push_back(at % 4 < 2 ? 0xff : at % 4 == 2 ? 0 : 1);
+  std::vector<ChecksumForm> forms(checksum_forms().begin(), checksum_forms().end());
+  forms.push_back({"checksum_add", checksum_add});
+  for (const ChecksumForm& form : forms) {
+    CAPTURE(std::string(form.name));
+    for (const Bytes& data : contents) {
+      for (size_t start = 0; start < kAlignments; ++start) {
+        for (size_t length = 0; length <= kLongest; ++length) {
+          const uint32_t expected = reference_sum(data.data() + start, length);
+          REQUIRE(folded(form.add(data.data() + start, length, 0)) == expected);
+        }
+      }
       // An allocation of exactly this size lets AddressSanitizer see a read beyond it.
-      REQUIRE(folded(checksum_add(exact.data(), exact.size(), 0)) == expected);
+      for (size_t length = 0; length <= kLongest; ++length) {
+        const auto exact = std::make_unique<uint8_t[]>(length);
+        std::copy_n(data.begin(), length, exact.get());
+        REQUIRE(folded(form.add(exact.get(), length, 0)) == reference_sum(data.data(), length));
+      }
     }
   }
 }
 
-TEST_CASE("64 KiB of ones lose no carry") {
+TEST_CASE("no form loses a carry in 64 KiB of ones, nor of a sum that is nearly full") {
   const Bytes data(65536, 0xff);
-  CHECK(folded(checksum_add(data.data(), data.size(), 0)) == 0xffff);
-  CHECK(folded(checksum_add(data.data(), data.size() - 1, 0)) == reference_sum(data.data(), data.size() - 1));
+  for (const ChecksumForm& form : checksum_forms()) {
+    CAPTURE(std::string(form.name));
+    CHECK(folded(form.add(data.data(), data.size(), 0)) == 0xffff);
+    CHECK(folded(form.add(data.data(), data.size() - 1, 0)) == reference_sum(data.data(), data.size() - 1));
+    // 8 GiB of ones, summed before.
+    const uint64_t before = uint64_t{0xffffffff} << 31;
+    CHECK(folded(form.add(data.data(), data.size(), before)) == 0xffff);
+  }
 }
 
 TEST_CASE("pieces of even length may be added in any order") {

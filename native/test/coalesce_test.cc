@@ -533,6 +533,53 @@ TEST_CASE("a super-frame passes through whole and closes its flow's group") {
   CHECK(std::memcmp(&out[1].vnet, &vnet, sizeof vnet) == 0);
 }
 
+TEST_CASE("what a super-frame's sender said of it is said anew: CWR, the checksum's place, no padding") {
+  for (const bool v6 : {false, true}) {
+    for (const uint8_t flags : {kAck, static_cast<uint8_t>(kAck | kCwr)}) {
+      for (const bool says_ecn : {false, true}) {
+        for (const uint32_t lie : {0u, 1u, 2u, 3u}) {
+          CAPTURE(v6);
+          CAPTURE(int(flags));
+          CAPTURE(lie);
+          Frame super = tcp(v6, 0, 3000);
+          super.tcp_flags = flags;
+          super.unfinished = lie == 0;
+          super.padding = 9;
+          VnetHeader vnet{.flags = kVnetNeedsChecksum,
+                          .gso_type = v6 ? kGsoTcp6 : kGsoTcp4,
+                          .header_length = 60000,
+                          .gso_size = 1000,
+                          .checksum_start = static_cast<uint16_t>(super.l4()),
+                          .checksum_offset = 16};
+          if (says_ecn) vnet.gso_type |= kGsoEcn;
+          if (lie == 1) vnet.flags = 0;
+          if (lie == 2) vnet.checksum_start = 0;
+          if (lie == 3) vnet.checksum_offset = 6;
+          Round round;
+          round.add_bytes(build(super), 1, vnet, 3);
+          const std::vector<Written> out = round.finish();
+          REQUIRE(out.size() == 1);
+          super.unfinished = true;
+          super.padding = 0;
+          CHECK(out[0].frame == build(super));
+          CHECK(out[0].wire_frames == 3);
+          check_merged_header(Written{.port = 1, .wire_frames = 3, .vnet = [&] {
+                                        VnetHeader plain = out[0].vnet;
+                                        plain.gso_type &= static_cast<uint8_t>(~kGsoEcn);
+                                        return plain;
+                                      }(),
+                                      .frame = out[0].frame},
+                              1000);
+          CHECK(((out[0].vnet.gso_type & kGsoEcn) != 0) == ((flags & kCwr) != 0));
+          const std::vector<Bytes> segments = as_wire_frames(out[0]);
+          REQUIRE(segments.size() == 3);
+          for (size_t i = 0; i < 3; ++i) CHECK(segments[i][super.l4() + 13] == (i == 0 ? flags : kAck));
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("DHCP leaves with a finished checksum, and alone") {
   for (const uint16_t to : {uint16_t{67}, uint16_t{68}}) {
     for (const bool unfinished : {false, true}) {

@@ -242,6 +242,60 @@ TEST_CASE("finish_checksum completes whatever has an offset") {
   CHECK(reference_sum(frame.data() + 34, frame.size() - 34) == 0xffff);
 }
 
+TEST_CASE("finish_checksum asks nothing of the protocol: behind tags, extension headers and tunnels, over padding, odd lengths") {
+  struct Kind {
+    uint8_t protocol;
+    uint32_t offset;       // of the checksum in the header
+    uint32_t header;       // bytes before the place where the sum begins
+  };
+  // ICMP, GRE with a checksum, DCCP, ICMPv6, UDP-Lite, and the UDP header of a packet in an IPv4 tunnel.
+  for (const Kind kind : {Kind{1, 2, 0}, Kind{47, 4, 0}, Kind{33, 6, 0}, Kind{58, 2, 0}, Kind{136, 6, 0}, Kind{4, 6, 20}}) {
+    for (const bool v6 : {false, true}) {
+      for (const uint32_t variant : {0u, 1u, 2u, 3u}) {
+        CAPTURE(int(kind.protocol));
+        CAPTURE(v6);
+        CAPTURE(variant);
+        Frame spec{.v6 = v6, .payload = Bytes(61 + variant, 0x5c), .padding = variant};
+        if ((variant & 1) != 0) spec.vlan_tags = {0x88a80007, 0x81000005};
+        if (v6 && variant >= 2) {
+          spec.first_extension = 60;
+          spec.extension_headers = {kind.protocol, 0, 1, 4, 0, 0, 0, 0};
+        } else if (variant >= 2) {
+          spec.ip_options = Bytes(8, 1);
+        }
+        Bytes frame = build(spec);
+        const size_t end = frame.size() - spec.padding;
+        if (!v6) frame[spec.l3() + 9] = kind.protocol;
+        if (!v6) refresh_ipv4_checksum(frame, spec.l3());
+        if (v6 && spec.extension_headers.empty()) frame[spec.l3() + 6] = kind.protocol;
+        const size_t start = spec.l4() + kind.header;
+        // As the sender leaves it: the field is the sum of its pseudo-header.
+        set16(frame, start + kind.offset, 0x1234);
+        Bytes expected = frame;
+        set16(expected, start + kind.offset, ~reference_sum(frame.data() + start, end - start) & 0xffff);
+        VnetHeader vnet{.flags = kVnetNeedsChecksum,
+                        .checksum_start = static_cast<uint16_t>(start),
+                        .checksum_offset = static_cast<uint16_t>(kind.offset)};
+        const Packet packet = parsed(frame);
+        REQUIRE(packet.l4_offset == 0);
+        REQUIRE(finish_checksum(packet, vnet));
+        CHECK(frame == expected);
+        CHECK_FALSE(vnet.needs_checksum());
+      }
+    }
+  }
+}
+
+TEST_CASE("a super-frame behind an authentication header is refused") {
+  Frame spec{.v6 = true, .payload = Bytes(3000, 1)};
+  spec.first_extension = 51;
+  spec.extension_headers = {6, 1, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1};
+  CHECK(plan_of(spec, gso(spec, 1000)) == SegmentError::bad_gso);
+  spec.first_extension = 60;
+  spec.extension_headers = {6, 0, 1, 4, 0, 0, 0, 0};
+  CHECK(plan_of(spec, gso(spec, 1000)) == SegmentError::ok);
+}
+
 TEST_CASE("finish_checksum writes neither outside the frame nor into what was decided on") {
   const Bytes original = build(Frame{.payload = Bytes(30, 5)});
   const auto refused = [&](uint32_t start, uint32_t offset) {

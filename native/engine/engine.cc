@@ -244,6 +244,20 @@ void Engine::remove_peer(uint16_t index) {
   peers_[index].reset();
 }
 
+void Engine::check_offload(const OffloadRequest& request) {
+  peer_at(request.peer);
+  if (!worker_.request_offload_check(request)) throw SysError(EAGAIN, "offload check", "too many requests wait");
+}
+
+void Engine::set_offload_corrupts(uint16_t peer, bool corrupts) {
+  OffloadSwitch& udp_segment = peer_at(peer).state->udp_segment;
+  if (corrupts) {
+    udp_segment.set(OffloadState::corrupts);
+  } else {
+    udp_segment.take_back(OffloadState::corrupts);
+  }
+}
+
 void Engine::check_where(NetworkIndex network, Destination where) const {
   network_at(network);
   if (where.kind == DestinationKind::peer) {

@@ -57,6 +57,12 @@ class Engine {
   void update_peer(uint16_t index, const PeerOptions& options);
   void remove_peer(uint16_t index);
 
+  // Sends a burst of probes to a peer, or asks again about the last one. The answer comes as an event, if at all. Throws SysError
+  // (EAGAIN) while too many requests wait.
+  void check_offload(const OffloadRequest& request);
+  // Whether bursts to the peer arrive damaged: UDP_SEGMENT is then not used until they are said to arrive well.
+  void set_offload_corrupts(uint16_t peer, bool corrupts);
+
   void declare(NetworkIndex network, Mac mac, Destination where);
   bool undeclare(NetworkIndex network, Mac mac);
   void flush_learned(std::optional<NetworkIndex> network);

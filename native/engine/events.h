@@ -9,6 +9,7 @@
 #include "engine/offload_switch.h"
 #include "fdb/fdb.h"
 #include "io/endpoint.h"
+#include "wire/control_frame.h"
 
 namespace weft {
 
@@ -23,6 +24,7 @@ enum class EventType : uint8_t {
   peer_too_big,
   stranger,
   address_conflict,
+  offload_report,
 };
 
 struct Event {
@@ -30,11 +32,15 @@ struct Event {
   NetworkIndex network = 0;
   Mac mac = 0;
   Destination where;
-  int error = 0;     // errno of port_error
+  int error = 0;     // errno of port_error and offload_report
   Endpoint address;  // of stranger and address_conflict
   uint16_t port = 0; // of address_conflict: whose address it is
   Offload offload = {};  // of peer_offload_disabled and port_offload_disabled ...
   OffloadOff off = {};   // ... and why
+  // Of offload_report: the far end's answer about a burst, or, with an error, that the burst or the question could not be sent.
+  uint64_t nonce = 0;
+  uint16_t probes = 0;  // in the burst
+  ProbeSet arrived = {};
 };
 
 // Single producer (the worker), single consumer (the control thread).

@@ -139,7 +139,10 @@ void Worker::receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uin
   const auto vni = read_vxlan_header(data);
   if (!vni) return drop_datagrams(peer, bytes, 1, Drop::bad_vxlan_header);
   const uint32_t index = tables_->vni_index.find(*vni);
-  if (index == VniIndex::kNone) return drop_datagrams(peer, bytes, 1, Drop::unknown_vni);
+  if (index == VniIndex::kNone) {
+    if (*vni == kControlVni && peer != nullptr && receive_control(*peer, data + kVxlanHeaderBytes, bytes - kVxlanHeaderBytes)) return;
+    return drop_datagrams(peer, bytes, 1, Drop::unknown_vni);
+  }
   const Network& network = tables_->networks[index];
 
   Frame frame;
@@ -163,6 +166,14 @@ void Worker::receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uin
     return drop_received(frame, Drop::ecn_congestion);
   }
   forward(frame);
+}
+
+// False when it is no control frame: then its VNI is as unknown as any other.
+bool Worker::receive_control(Peer& peer, const uint8_t* frame, uint32_t bytes) {
+  if (!offload_check_.receive(peer, *tables_, frame, bytes, now_)) return false;
+  count_received(&peer.counters, 1, bytes);
+  counters_.consumed.add(1);
+  return true;
 }
 
 void Worker::report_stranger(const Endpoint& source) {

@@ -12,6 +12,7 @@
 #include "engine/counters.h"
 #include "engine/guard.h"
 #include "engine/offload_switch.h"
+#include "engine/offload_tally.h"
 #include "fdb/fdb.h"
 #include "io/endpoint.h"
 #include "io/tap_queue.h"
@@ -85,6 +86,7 @@ struct PeerState {
   OffloadSwitch udp_segment;
   std::atomic<Seconds> last_received{0};  // 0: never
   Seconds last_too_big = 0;               // worker only: when peer_too_big was last reported
+  OffloadTally tally;                     // worker only
 };
 
 // The options never change under the worker's eyes: a change makes a new Peer with the state of the old one.

@@ -38,6 +38,7 @@ Worker::Worker(Fdb& fdb, EventRing& events, const Coalescer::Limits& limits)
     : fdb_(fdb),
       events_(events),
       outbox_(counters_, events),
+      offload_check_(counters_, events),
       coalescer_(limits),
       inbox_(new uint8_t[kInboxBytes]),
       blocks_(new uint8_t[kBlockBytes]),
@@ -109,6 +110,12 @@ void Worker::unwatch(int fd) {
   if (fd >= 0) epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
 }
 
+bool Worker::request_offload_check(const OffloadRequest& request) {
+  const bool taken = offload_check_.request(request);
+  eventfd_write(wake_, 1);
+  return taken;
+}
+
 void Worker::run() {
   while (!stopping_.load(std::memory_order_relaxed)) round(kIdleMilliseconds);
 }
@@ -127,6 +134,7 @@ void Worker::round(int timeout_ms) {
         eventfd_t ignored;
         eventfd_read(wake_, &ignored);
         announce_requested();
+        offload_check_.serve(*tables_);
         break;
       }
       case Watched::port: {

@@ -14,6 +14,7 @@
 #include "engine/events.h"
 #include "engine/frame.h"
 #include "engine/last_decision.h"
+#include "engine/offload_check.h"
 #include "engine/outbox.h"
 #include "engine/tables.h"
 #include "fdb/fdb.h"
@@ -41,6 +42,8 @@ class Worker {
   void watch_receiver(int fd);
   // Has the worker announce the addresses of the port's guard (it has one) when it is woken by this; once for several requests.
   void request_announcement(Port& port);
+  // False while too many requests wait.
+  bool request_offload_check(const OffloadRequest& request);
   const WorkerCounters& counters() const { return counters_; }
 
   // ---- the worker's thread, or a test that plays it ---------------------------------------------------------------------------
@@ -62,6 +65,7 @@ class Worker {
   void receive_from_port(Port& port, uint8_t* read, size_t bytes);
   void receive_burst(const Burst& burst);
   void receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uint32_t bytes, uint32_t udp_gso_size);
+  bool receive_control(Peer& peer, const uint8_t* frame, uint32_t bytes);
   void report_stranger(const Endpoint& source);
 
   // forward.cc: the decision, and the two ways out.
@@ -125,6 +129,7 @@ class Worker {
   WorkerCounters counters_;
   LastDecision last_;
   Outbox outbox_;
+  OffloadCheck offload_check_;
   Coalescer coalescer_;
   std::unique_ptr<uint8_t[]> inbox_;
   size_t inbox_used_ = 0;

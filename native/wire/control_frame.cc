@@ -1,0 +1,111 @@
+#include "wire/control_frame.h"
+
+#include "wire/bytes.h"
+
+namespace weft {
+namespace {
+
+constexpr uint32_t kMagic = 0x77656674;  // "weft"
+constexpr uint8_t kToMac[6] = {0x02, 'w', 'e', 'f', 't', 2};
+constexpr uint8_t kFromMac[6] = {0x02, 'w', 'e', 'f', 't', 1};
+
+constexpr uint32_t kHashAt = 8;
+constexpr uint32_t kNonceAt = 16;
+constexpr uint32_t kIndexAt = 24;
+constexpr uint32_t kCountAt = 26;
+constexpr uint32_t kPatternAt = 28;  // of a probe; the bits of a question and an answer lie there too
+
+uint64_t load_be64(const uint8_t* at) { return uint64_t{load_be32(at)} << 32 | load_be32(at + 4); }
+
+void store_be64(uint8_t* at, uint64_t value) {
+  store_be32(at, static_cast<uint32_t>(value >> 32));
+  store_be32(at + 4, static_cast<uint32_t>(value));
+}
+
+uint64_t mix(uint64_t value) {
+  value ^= value >> 32;
+  value *= 0x9e3779b97f4a7c15ull;
+  value ^= value >> 29;
+  value *= 0xd6e8feb86659fd93ull;
+  return value ^ value >> 32;
+}
+
+uint64_t hash_bytes(uint64_t hash, const uint8_t* at, uint32_t bytes) {
+  for (; bytes >= 8; at += 8, bytes -= 8) hash = mix(hash ^ load_be64(at)) + bytes;
+  uint64_t rest = 0;
+  for (; bytes > 0; ++at, --bytes) rest = rest << 8 | *at;
+  return mix(hash ^ rest);
+}
+
+uint64_t hash_message(const uint8_t* message, uint32_t length) {
+  const uint64_t hash = hash_bytes(length, message, kHashAt);
+  return hash_bytes(hash, message + kControlHeaderBytes, length - kControlHeaderBytes);
+}
+
+void write_pattern(uint8_t* at, uint32_t bytes, uint64_t seed) {
+  for (uint32_t i = 0; i < bytes; ++i) {
+    if (i % 8 == 0) seed = mix(seed + i + 1);
+    at[i] = static_cast<uint8_t>(seed >> i % 8 * 8);
+  }
+}
+
+}  // namespace
+
+ControlParse parse_control_frame(const uint8_t* frame, uint32_t bytes, ControlMessage& message) {
+  if (bytes < kControlEthernetBytes + kControlHeaderBytes || load_be16(frame + 12) != kControlEtherType) return ControlParse::foreign;
+  const uint8_t* at = frame + kControlEthernetBytes;
+  if (load_be32(at) != kMagic) return ControlParse::foreign;
+  if (at[4] != kControlVersion) return ControlParse::ignored;
+  const uint32_t present = bytes - kControlEthernetBytes;
+  const uint32_t length = load_be16(at + 6);
+  const auto type = static_cast<ControlType>(at[5]);
+  uint32_t least = 0;
+  switch (type) {
+    case ControlType::probe:
+      // A probe that lost its end, or has another one's at its end, is what is looked for.
+      if (length != present) return ControlParse::ignored;
+      least = kLeastProbeBytes - kControlEthernetBytes;
+      break;
+    case ControlType::question:
+    case ControlType::answer:
+      least = kQuestionBytes - kControlEthernetBytes;
+      break;
+    default:
+      return ControlParse::ignored;
+  }
+  if (length < least || length > present) return ControlParse::ignored;
+  if (load_be64(at + kHashAt) != hash_message(at, length)) return ControlParse::ignored;
+  message.type = type;
+  message.nonce = load_be64(at + kNonceAt);
+  message.index = load_be16(at + kIndexAt);
+  message.count = load_be16(at + kCountAt);
+  if (message.count == 0 || message.count > kMostProbes) return ControlParse::ignored;
+  if (type == ControlType::probe) return message.index < message.count ? ControlParse::ok : ControlParse::ignored;
+  message.arrived.set_word(1, load_be64(at + kPatternAt));
+  message.arrived.set_word(0, load_be64(at + kPatternAt + 8));
+  return ControlParse::ok;
+}
+
+void write_control_frame(uint8_t* frame, uint32_t bytes, const ControlMessage& message) {
+  std::memcpy(frame, kToMac, sizeof kToMac);
+  std::memcpy(frame + 6, kFromMac, sizeof kFromMac);
+  store_be16(frame + 12, kControlEtherType);
+  uint8_t* at = frame + kControlEthernetBytes;
+  const uint32_t length = bytes - kControlEthernetBytes;
+  store_be32(at, kMagic);
+  at[4] = kControlVersion;
+  at[5] = static_cast<uint8_t>(message.type);
+  store_be16(at + 6, static_cast<uint16_t>(length));
+  store_be64(at + kNonceAt, message.nonce);
+  store_be16(at + kIndexAt, message.index);
+  store_be16(at + kCountAt, message.count);
+  if (message.type == ControlType::probe) {
+    write_pattern(at + kPatternAt, length - kPatternAt, message.nonce ^ mix(message.index + 1));
+  } else {
+    store_be64(at + kPatternAt, message.arrived.word(1));
+    store_be64(at + kPatternAt + 8, message.arrived.word(0));
+  }
+  store_be64(at + kHashAt, hash_message(at, length));
+}
+
+}  // namespace weft

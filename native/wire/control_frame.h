@@ -1,0 +1,85 @@
+// What weft hosts say to each other: control frames.
+//
+// A control frame is an Ethernet frame in VXLAN on the reserved VNI 0xFFFFFF, which no network can have, so every other VTEP drops
+// it as the unknown VNI that it is. It goes from one host to one configured peer: nothing is broadcast. Its MAC addresses are locally
+// administered and the same for all hosts; its EtherType is 88B5, which IEEE 802 sets aside for local experiments. No host ever
+// forwards one. Behind the Ethernet header, all big endian:
+//
+//     0  magic     u32   "weft"
+//     4  version   u8    1
+//     5  type      u8
+//     6  length    u16   bytes from the magic to the end of the message
+//     8  hash      u64   of the other bytes of the message
+//    16  body            as the type has it
+//
+// How it grows: a receiver ignores versions and types that it does not know, and bytes of a body behind those that it knows, so a type
+// gets new fields at its end. A change that this does not allow takes a new type; one of the header takes a new version. What is
+// ignored is counted as consumed like what is understood.
+//
+// Nothing here is authenticated. The hash finds damage and no forgery. So no message may do more than report, or switch something
+// to what is safe anyway; and the answer to a message is never larger than the message.
+//
+// Types 1 to 3 are the offload check (engine/offload_check.h). All begin with the nonce of a burst:
+//
+//     probe       16 nonce u64   24 index u16    26 count u16   28 pattern, to the end of the message
+//     question    16 nonce u64   24 number u16   26 count u16   28 u128, zero
+//     answer      16 nonce u64   24 number u16   26 count u16   28 u128, bit I of it (from the least significant): probe I arrived
+//
+// The pattern of a probe follows from its nonce and index, so that no two datagrams of a burst are alike.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+namespace weft {
+
+inline constexpr uint32_t kControlVni = 0xffffff;
+inline constexpr uint16_t kControlEtherType = 0x88b5;
+inline constexpr uint32_t kControlVersion = 1;
+inline constexpr uint32_t kControlEthernetBytes = 14;
+inline constexpr uint32_t kControlHeaderBytes = 16;
+
+// With the Ethernet header.
+inline constexpr uint32_t kLeastProbeBytes = kControlEthernetBytes + kControlHeaderBytes + 12;
+inline constexpr uint32_t kQuestionBytes = kControlEthernetBytes + kControlHeaderBytes + 28;  // of an answer too
+
+inline constexpr uint16_t kMostProbes = 128;
+
+enum class ControlType : uint8_t { probe = 1, question = 2, answer = 3 };
+
+// Which probes of a burst arrived.
+class ProbeSet {
+ public:
+  void add(uint16_t index) { words_[index / 64] |= uint64_t{1} << index % 64; }
+  bool has(uint16_t index) const { return (words_[index / 64] >> index % 64 & 1) != 0; }
+  uint16_t size() const { return static_cast<uint16_t>(__builtin_popcountll(words_[0]) + __builtin_popcountll(words_[1])); }
+  uint64_t word(size_t at) const { return words_[at]; }  // 0: probes 0 to 63
+  void set_word(size_t at, uint64_t value) { words_[at] = value; }
+  friend bool operator==(const ProbeSet&, const ProbeSet&) = default;
+
+ private:
+  std::array<uint64_t, 2> words_{};
+};
+
+struct ControlMessage {
+  ControlType type = ControlType::probe;
+  uint64_t nonce = 0;
+  uint16_t index = 0;  // of a probe; the number of a question, which its answer repeats
+  uint16_t count = 0;  // probes in the burst, 1 to kMostProbes
+  ProbeSet arrived;    // of an answer
+};
+
+enum class ControlParse : uint8_t {
+  foreign,  // no control frame
+  ignored,  // another version, an unknown type, or damaged
+  ok,
+};
+
+// Reads no byte outside of [frame, frame + bytes). `message` is complete when the result is ok.
+ControlParse parse_control_frame(const uint8_t* frame, uint32_t bytes, ControlMessage& message);
+
+// Writes a frame of `bytes` bytes; a probe is padded with its pattern (kLeastProbeBytes or more), others have kQuestionBytes.
+void write_control_frame(uint8_t* frame, uint32_t bytes, const ControlMessage& message);
+
+}  // namespace weft

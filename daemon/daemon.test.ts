@@ -307,6 +307,7 @@ describe('weftd on a fake kernel', () => {
         '/v1/networks/{name}',
         '/v1/peers',
         '/v1/peers/{ref}',
+        '/v1/peers/{ref}/check',
         '/v1/pools',
         '/v1/pools/{ref}',
         '/v1/ports',
@@ -379,7 +380,7 @@ describe('weftd on a fake kernel', () => {
     await start();
     const { status, allow, body } = await call('DELETE', '/v1/networks');
     expect([status, allow, body.code]).toEqual([405, 'GET, POST', 'WEFT_NO_SUCH_METHOD']);
-    expect((await call('POST', '/v1/ports/web')).allow).toBe('GET, DELETE');
+    expect((await call('POST', '/v1/ports/web')).allow).toBe('GET, PATCH, DELETE');
   });
 
   it('refuses a socket path that is too long in words', async () => {

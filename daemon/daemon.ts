@@ -26,6 +26,7 @@ import { PortAddresses } from './intent/port_addresses.js';
 import { PortIntent } from './intent/ports.js';
 import { ReloadIntent } from './intent/reload.js';
 import { Ipam } from './ipam/ipam.js';
+import { OffloadChecks } from './mesh/offload_checks.js';
 import { Namespaces } from './reconcile/netns.js';
 import { usedOffloads } from './reconcile/offloads.js';
 import type { Proc } from './reconcile/proc.js';
@@ -154,7 +155,14 @@ async function start(
       const container = port.endpoint === undefined ? undefined : docker.names.containerOf(port.owner.ref);
       return container === undefined ? portLabel(port) : `container ${container.name}`;
     },
+    offloadReport: (report) => offloadChecks.report(report),
     more: () => docker.findings(catalog.engineNetworks().length > 0),
+  });
+  const offloadChecks: OffloadChecks = new OffloadChecks({
+    datapath,
+    events,
+    log,
+    onChange: () => reconciler.trigger(),
   });
   const health = new HealthMonitor(
     () => datapath.counters().rounds,
@@ -200,6 +208,7 @@ async function start(
       catalog,
       reconciler,
       datapath,
+      offloadChecks,
       identity,
       ipam,
       names: docker.names,
@@ -211,6 +220,7 @@ async function start(
     peers: new PeerIntent(intent),
     entries: new EntryIntent(intent, datapath),
     pools: ipam,
+    offloadChecks,
     reload,
     events,
     health,
@@ -231,6 +241,7 @@ async function start(
     const metrics = new Metrics({
       datapath,
       catalog,
+      offloadChecks,
       findings: () => reconciler.findings,
       version,
       ipam,
@@ -248,6 +259,8 @@ async function start(
   await reconciler.settle();
   stopping?.throwIfAborted();
   reconciler.start();
+  offloadChecks.start();
+  undo.push(() => offloadChecks.stop());
   health.start();
   undo.push(() => health.stop());
   openApi();

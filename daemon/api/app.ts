@@ -12,6 +12,7 @@ import type { PeerIntent } from '../intent/peers.js';
 import type { PortIntent } from '../intent/ports.js';
 import type { ReloadIntent } from '../intent/reload.js';
 import type { Ipam } from '../ipam/ipam.js';
+import type { OffloadChecks } from '../mesh/offload_checks.js';
 import type { Owner } from '../model/objects.js';
 import type { Catalog } from '../state/catalog.js';
 import type { EventBus } from '../telemetry/events.js';
@@ -26,6 +27,7 @@ export interface ApiParts {
   networks: NetworkIntent;
   ports: PortIntent;
   peers: PeerIntent;
+  offloadChecks: Pick<OffloadChecks, 'check'>;
   entries: EntryIntent;
   pools: Pick<Ipam, 'removePool'>;
   reload: ReloadIntent;
@@ -156,6 +158,11 @@ function addObjects(app: OpenAPIHono<Env>, parts: ApiParts): void {
     c.json(views.peer(await parts.peers.add(c.req.valid('json'), owner)), 201),
   );
   app.openapi(routes.getPeer, (c) => c.json(views.peer(catalog.peer(c.req.valid('param').ref)), 200));
+  app.openapi(routes.checkPeer, async (c) => {
+    const peer = catalog.peer(c.req.valid('param').ref);
+    await parts.offloadChecks.check(peer.id);
+    return c.json(views.peer(peer), 200);
+  });
   app.openapi(routes.deletePeer, async (c) => {
     await parts.peers.remove(c.req.valid('param').ref, owner);
     return c.body(null, 204);

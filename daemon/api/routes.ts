@@ -144,6 +144,13 @@ export const getPeer = createRoute({
   request: refParam,
   responses: { 200: json('The peer', schema.PeerSchema), ...failures },
 });
+export const checkPeer = createRoute({
+  method: 'post',
+  path: '/v1/peers/{ref}/check',
+  summary: 'Check now whether bursts sent by UDP_SEGMENT arrive at the peer as they were sent',
+  request: refParam,
+  responses: { 200: json('The peer, with the result in offloadCheck', schema.PeerSchema), ...failures },
+});
 export const deletePeer = createRoute({
   method: 'delete',
   path: '/v1/peers/{ref}',

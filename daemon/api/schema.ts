@@ -199,6 +199,16 @@ export const PeerSchema = z
       .string()
       .nullable()
       .openapi({ description: 'Why UDP_SEGMENT is not used towards this peer' }),
+    offloadCheck: z
+      .object({
+        state: z.enum(['passed', 'failed', 'no-answer', 'pending', 'off']),
+        at: z.iso.datetime().nullable().openapi({ description: 'When this was found out' }),
+        detail: z.string().nullable(),
+      })
+      .openapi({
+        description:
+          'Whether bursts sent by UDP_SEGMENT arrive there as they were sent. Only weft hosts answer; no-answer leaves the offload on',
+      }),
     idle: z.number().nullable().openapi({ description: 'Seconds since its last datagram' }),
     counters: CountersSchema.nullable(),
   })

@@ -5,6 +5,7 @@ import { type ContainerFacts, noNames } from '../docker/names.js';
 import type { PluginState } from '../docker/plugin_state.js';
 import { EndpointIntent } from '../intent/endpoints.js';
 import { EngineNetworkIntent } from '../intent/engine_networks.js';
+import { noChecks } from '../mesh/no_checks.js';
 import { linkAlias } from '../model/identity.js';
 import { leaseKey, type PortRecord } from '../model/objects.js';
 import type { Reconciler } from '../reconcile/reconciler.js';
@@ -46,6 +47,7 @@ beforeEach(async () => {
     catalog,
     reconciler,
     datapath,
+    offloadChecks: noChecks,
     identity: {
       version: '1',
       nativeVersion: '1',

@@ -4,6 +4,7 @@ import type { Link, Probe } from '../datapath/kernel.js';
 import type { ContainerFacts, Names } from '../docker/names.js';
 import type { PluginWatch } from '../docker/plugin_state.js';
 import type { Ipam } from '../ipam/ipam.js';
+import type { OffloadChecks } from '../mesh/offload_checks.js';
 import type { EntryRecord, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
 import type { FindingCode } from '../reconcile/findings.js';
 import { describeOffloads } from '../reconcile/offloads.js';
@@ -26,6 +27,7 @@ export interface ViewsParts {
   catalog: Catalog;
   reconciler: Pick<Reconciler, 'view' | 'findings' | 'portFailure'>;
   datapath: Datapath;
+  offloadChecks: Pick<OffloadChecks, 'view'>;
   identity: Identity;
   ipam: Pick<Ipam, 'pools'>;
   names: Names;
@@ -188,9 +190,16 @@ export class Views {
         (state === 'failed' ? 'the datapath refused it; see the findings of "weft status"' : null),
       pathMtu: seen?.pathMtu ?? null,
       offloadDisabled: counted?.offloadDisabled ?? null,
+      offloadCheck: this.offloadCheck(id, programmed),
       idle,
       counters: withoutHandle(counted),
     };
+  }
+
+  private offloadCheck(peer: string, programmed: boolean): Peer['offloadCheck'] {
+    if (!programmed) return { state: 'off', at: null, detail: 'the peer is not in use' };
+    const { state, at, detail } = this.parts.offloadChecks.view(peer);
+    return { state, at: at?.toISOString() ?? null, detail };
   }
 
   /**

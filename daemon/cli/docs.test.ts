@@ -60,7 +60,7 @@ describe('docs/cli.md', () => {
   });
 
   it('lists the types of all events', () => {
-    const sources = ['reconcile', 'intent'].flatMap((part) => {
+    const sources = ['reconcile', 'intent', 'mesh'].flatMap((part) => {
       const folder = new URL(`../${part}/`, import.meta.url);
       const files = readdirSync(folder).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
       return files.map((name) => ({ name, text: readFileSync(new URL(name, folder), 'utf8') }));

@@ -13,6 +13,7 @@ import type {
   Native,
   NetworkCounters,
   NetworkOptions,
+  OffloadBurst,
   PeerCounters,
   PeerOptions,
   PortCounters,
@@ -25,6 +26,7 @@ import type {
 export type {
   DropReason,
   NetworkOptions,
+  OffloadBurst,
   PeerOptions,
   PortGuard,
   PortOffloads,
@@ -65,6 +67,15 @@ export interface NamedCounters extends Omit<Counters, 'ports' | 'peers' | 'netwo
   networks: Map<string, NetworkCounters>;
 }
 
+/** What is known of a burst to a peer; see {@link EngineEvent}. */
+export interface OffloadReport {
+  peer: string;
+  nonce: bigint;
+  error: string | null;
+  sent: number;
+  missing: readonly number[];
+}
+
 export type DatapathEvent =
   | { type: 'mac-learned' | 'mac-moved' | 'mac-frozen'; network: string; mac: string; where: Target }
   | { type: 'port-gone'; port: string }
@@ -85,6 +96,7 @@ export type DatapathEvent =
       mac: string;
       where: Target | null;
     }
+  | ({ type: 'offload-report' } & OffloadReport)
   | { type: 'events-lost'; count: number };
 
 export interface DatapathState {
@@ -117,6 +129,8 @@ export class Datapath {
   private readonly networks = new Handles<NetworkOptions>();
   private readonly peers = new Handles<PeerOptions>();
   private readonly ports = new Handles<PortPlace>();
+  /** Why UDP_SEGMENT is not used, of peers whose bursts arrive damaged. */
+  private readonly damage = new Map<string, string>();
   private readonly guards = new Map<string, PortGuard>();
   private readonly entries = new Map<string, DeclaredEntry>();
 
@@ -186,7 +200,27 @@ export class Datapath {
 
   removePeer(id: string): void {
     this.peers.remove(id, (handle) => this.engine.removePeer(handle));
+    this.damage.delete(id);
     this.forgetEntries(({ where }) => where.kind === 'peer' && where.id === id);
+  }
+
+  sendOffloadBurst(peer: string, burst: OffloadBurst): void {
+    this.engine.sendOffloadBurst(this.peers.need(peer), burst);
+  }
+
+  askAboutBurst(peer: string, nonce: bigint): void {
+    this.engine.askAboutBurst(this.peers.need(peer), nonce);
+  }
+
+  /** `reason`: how bursts arrive damaged, so that UDP_SEGMENT is not used towards the peer; null when they do not. */
+  setOffloadDamage(peer: string, reason: string | null): void {
+    this.engine.setOffloadCorrupts(this.peers.need(peer), reason !== null);
+    if (reason === null) this.damage.delete(peer);
+    else this.damage.set(peer, reason);
+  }
+
+  offloadDamage(peer: string): string | null {
+    return this.damage.get(peer) ?? null;
   }
 
   /**
@@ -259,9 +293,17 @@ export class Datapath {
     return {
       ...raw,
       ports: this.ports.byName(raw.ports),
-      peers: this.peers.byName(raw.peers),
+      peers: this.withDamage(this.peers.byName(raw.peers)),
       networks: this.networks.byName(raw.networks),
     };
+  }
+
+  private withDamage(peers: Map<string, PeerCounters>): Map<string, PeerCounters> {
+    for (const [id, reason] of this.damage) {
+      const counted = peers.get(id);
+      if (counted !== undefined) counted.offloadDisabled = reason;
+    }
+    return peers;
   }
 
   /** Events about objects that were removed meanwhile are left out. */
@@ -284,7 +326,8 @@ export class Datapath {
         return port === undefined ? null : { ...event, port };
       }
       case 'peer-offload-disabled':
-      case 'peer-too-big': {
+      case 'peer-too-big':
+      case 'offload-report': {
         const peer = this.peers.name(event.peer);
         return peer === undefined ? null : { ...event, peer };
       }

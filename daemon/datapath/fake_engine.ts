@@ -9,6 +9,7 @@ import type {
   FdbEntry,
   NativeError,
   NetworkOptions,
+  OffloadBurst,
   PeerOptions,
   PortGuard,
   PortOffloads,
@@ -42,6 +43,10 @@ export class FakeEngine implements Engine {
   readonly refused = new Map<number, [number, number, number]>();
   /** Ports for which the kernel refuses super-frames, and how. */
   readonly refusing = new Map<number, string>();
+  /** Peers towards which UDP_SEGMENT is off because bursts arrive damaged. */
+  readonly corrupts = new Set<number>();
+  /** Called with each burst, and with each question that is asked again. */
+  onBurst: (peer: number, nonce: bigint, burst: OffloadBurst | null) => void = () => undefined;
   private readonly events: EngineEvent[] = [];
   private nextHandle = 1;
 
@@ -145,6 +150,23 @@ export class FakeEngine implements Engine {
     need(this.peers, handle);
     this.peers.delete(handle);
     this.entries = this.entries.filter(({ where }) => !('peer' in where) || where.peer !== handle);
+  }
+
+  sendOffloadBurst(peer: number, burst: OffloadBurst): void {
+    need(this.peers, peer);
+    this.onBurst(peer, burst.nonce, burst);
+  }
+
+  askAboutBurst(peer: number, nonce: bigint): void {
+    need(this.peers, peer);
+    this.onBurst(peer, nonce, null);
+  }
+
+  setOffloadCorrupts(peer: number, corrupts: boolean): void {
+    this.calls.push(`setOffloadCorrupts ${corrupts}`);
+    need(this.peers, peer);
+    if (corrupts) this.corrupts.add(peer);
+    else this.corrupts.delete(peer);
   }
 
   fdbAdd(network: number, mac: string, where: Where): void {

@@ -108,6 +108,20 @@ export interface PeerOptions {
   mtu: number;
 }
 
+/** A burst of probes for the offload check between weft hosts, and the question which of them arrived. */
+export interface OffloadBurst {
+  /** 64 bits that nobody can guess: an answer counts only with them. */
+  nonce: bigint;
+  /** Cut to what one UDP_SEGMENT send to the peer may hold. */
+  datagrams: number;
+  /** Of the Ethernet frame in each datagram but the last, which is shorter. */
+  bytes: number;
+  /** In one send with UDP_SEGMENT, even while it is off for the peer; else one by one. */
+  segmented: boolean;
+  /** Chooses the source port. */
+  flow: number;
+}
+
 export type Where = { port: number } | { peer: number };
 
 export interface FdbEntry {
@@ -136,6 +150,18 @@ export type EngineEvent =
    * a host that is no peer (`acceptAny`).
    */
   | { type: 'address-conflict'; network: number; port: number; address: string; mac: string; where: Where }
+  /**
+   * The answer of the far end about the last burst; or, with the name of an errno in `error`, that the burst or the question could not
+   * be sent. `missing` are the indexes of the datagrams, 0 to `sent` - 1, that did not arrive as they were sent.
+   */
+  | {
+      type: 'offload-report';
+      peer: number;
+      nonce: bigint;
+      error: string | null;
+      sent: number;
+      missing: number[];
+    }
   | { type: 'events-lost'; count: number };
 
 /** Wire frames: a super-frame counts its segments. */
@@ -244,6 +270,12 @@ export declare class Engine {
   addPeer(options: PeerOptions): number;
   updatePeer(handle: number, options: PeerOptions): void;
   removePeer(handle: number): void;
+  /** The answer, if any, is an event. Returns before the burst is sent. EAGAIN while 64 requests wait. */
+  sendOffloadBurst(peer: number, burst: OffloadBurst): void;
+  /** Asks again, unless the last burst to the peer had another nonce. */
+  askAboutBurst(peer: number, nonce: bigint): void;
+  /** UDP_SEGMENT is not used towards the peer while its bursts arrive damaged. */
+  setOffloadCorrupts(peer: number, corrupts: boolean): void;
   fdbAdd(network: number, mac: string, where: Where): void;
   /** False when there is no such entry. */
   fdbRemove(network: number, mac: string): boolean;

@@ -1,6 +1,6 @@
 /** What the engine tells on its own: to the log, to followers, and, where something is to be repaired, to the reconciler. */
 import type { Logger } from 'pino';
-import type { Datapath, DatapathEvent } from '../datapath/datapath.js';
+import type { Datapath, DatapathEvent, OffloadReport } from '../datapath/datapath.js';
 import type { EventBus } from '../telemetry/events.js';
 import type { Conflict } from './conflicts.js';
 import { Pace } from './pace.js';
@@ -27,6 +27,7 @@ export class EngineEvents {
     private readonly lookAgain: (cookie: string) => void,
     /** True when the conflict is new. */
     private readonly conflict: (conflict: Conflict) => boolean,
+    private readonly offloadReport: (report: OffloadReport) => void = () => undefined,
   ) {}
 
   /** The engine has events. */
@@ -57,6 +58,11 @@ export class EngineEvents {
 
   private handle(event: DatapathEvent): void {
     const { events, log } = this.parts;
+    // One part of weft talks to another: it happens all the time, and is no news.
+    if (event.type === 'offload-report') {
+      this.offloadReport(event);
+      return;
+    }
     switch (event.type) {
       case 'mac-learned':
       case 'mac-moved':

@@ -10,6 +10,7 @@ import { EntryIntent } from '../intent/entries.js';
 import { NetworkIntent } from '../intent/networks.js';
 import { PeerIntent } from '../intent/peers.js';
 import { PortIntent } from '../intent/ports.js';
+import { noChecks } from '../mesh/no_checks.js';
 import type { NetworkRecord, Owner } from '../model/objects.js';
 import { MemoryStore } from '../state/memory_store.js';
 import type { EventQueue } from '../telemetry/events.js';
@@ -417,6 +418,7 @@ describe('peers', () => {
       catalog: world.catalog,
       reconciler: world.reconciler,
       datapath: world.datapath,
+      offloadChecks: noChecks,
       identity,
       ipam: { pools: () => [] },
       names: noNames,

@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { Finding } from '../api/schema.js';
-import type { Datapath, PortOffloads } from '../datapath/datapath.js';
+import type { Datapath, OffloadReport, PortOffloads } from '../datapath/datapath.js';
 import type { Kernel } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
 import type { PortRecord } from '../model/objects.js';
@@ -46,6 +46,8 @@ export interface ReconcilerParts {
   faults?: OffloadFaults;
   /** What people call a port; default: its IFNAME and namespace. */
   label?: (port: PortRecord) => string;
+  /** What peers answer about bursts. */
+  offloadReport?: (report: OffloadReport) => void;
   now?: () => Date;
 }
 
@@ -81,6 +83,7 @@ export class Reconciler {
       () => this.trigger(),
       (cookie) => this.observer.lookAgain(cookie),
       (conflict) => this.conflicts.add(conflict),
+      parts.offloadReport,
     );
     this.arrivals = new Arrivals({ ...parts, hostId: parts.store.hostId });
     this.surroundings = new SurroundingsObserver(parts.kernel, parts.resolver);

@@ -3,6 +3,7 @@ import { Counter, Gauge, Registry } from 'prom-client';
 import type { Finding } from '../api/schema.js';
 import type { Datapath, NamedCounters } from '../datapath/datapath.js';
 import type { Ipam } from '../ipam/ipam.js';
+import type { OffloadChecks } from '../mesh/offload_checks.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
 import type { DockerRequests } from './docker_requests.js';
 
@@ -11,6 +12,7 @@ export interface MetricsParts {
   catalog: Catalog;
   findings: () => readonly Finding[];
   version: string;
+  offloadChecks: Pick<OffloadChecks, 'view'>;
   ipam: Pick<Ipam, 'pools'>;
   dockerRequests: Pick<DockerRequests, 'all'>;
 }
@@ -27,6 +29,7 @@ export class Metrics {
     this.addHost();
     this.addFrames();
     this.addObjects();
+    this.addOffloadChecks();
     this.addFdb();
     this.addDocker();
   }
@@ -143,6 +146,22 @@ export class Metrics {
         const idle = c.peers.get(peer.id)?.idle ?? null;
         return idle === null ? [] : [[{ peer: peer.address }, idle]];
       }),
+    );
+  }
+
+  private addOffloadChecks(): void {
+    const { catalog, datapath, offloadChecks } = this.parts;
+    this.gauge(
+      'weft_peer_offload_check',
+      'What came of the last check of bursts to a peer; always 1.',
+      ['peer', 'state'],
+      () => {
+        const programmed = datapath.state().peers;
+        return catalog
+          .peers()
+          .filter(({ id }) => programmed.has(id))
+          .map(({ id, address }) => [{ peer: address, state: offloadChecks.view(id).state }, 1]);
+      },
     );
   }
 

@@ -108,6 +108,7 @@ describe('metrics', () => {
       catalog,
       findings: () => [warning],
       version: '1.2.3',
+      offloadChecks: { view: () => ({ state: 'passed', at: null, detail: null }) },
       ipam: { pools: () => [pool] },
       dockerRequests,
     });
@@ -151,6 +152,7 @@ describe('metrics', () => {
     expect(text).toContain('weft_drops_total{reason="runt",stage="ingress"} 0');
     expect(text).toContain('weft_drops_total{reason="port_full",stage="egress"} 0');
     expect(text).toContain('weft_findings{severity="warning"} 1');
+    expect(text).toContain('weft_peer_offload_check{peer="10.99.0.2",state="passed"} 1');
     expect(text).toContain('weft_peer_rx_frames_total{peer="10.99.0.2"} 0');
     expect(text).toContain('weft_fdb_entries{network="blue",type="learned"} 0');
   });

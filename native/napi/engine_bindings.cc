@@ -8,6 +8,7 @@
 #include "engine/drop.h"
 #include "engine/engine.h"
 #include "napi/bindings.h"
+#include "napi/offload_bindings.h"
 
 namespace weft {
 namespace {
@@ -186,6 +187,10 @@ Napi::Object event_object(Napi::Env env, const Event& event) {
       object.Set("port", event.port);
       object.Set("address", event.address.text());
       break;
+    case EventType::offload_report:
+      object.Set("type", "offload-report");
+      set_offload_report(object, event);
+      break;
     case EventType::stranger:
       object.Set("type", "stranger");
       object.Set("address", event.address.text());
@@ -231,6 +236,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::add_peer>("addPeer"),
                            InstanceMethod<&EngineObject::update_peer>("updatePeer"),
                            InstanceMethod<&EngineObject::remove_peer>("removePeer"),
+                           InstanceMethod<&EngineObject::send_offload_burst>("sendOffloadBurst"),
+                           InstanceMethod<&EngineObject::ask_about_burst>("askAboutBurst"),
+                           InstanceMethod<&EngineObject::set_offload_corrupts>("setOffloadCorrupts"),
                            InstanceMethod<&EngineObject::fdb_add>("fdbAdd"),
                            InstanceMethod<&EngineObject::fdb_remove>("fdbRemove"),
                            InstanceMethod<&EngineObject::fdb_flush>("fdbFlush"),
@@ -350,6 +358,21 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   void remove_peer(const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] { engine_->remove_peer(handle(info[0])); });
+  }
+
+  void send_offload_burst(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->check_offload(offload_burst_of(handle(info[0]), info[1].As<Napi::Object>())); });
+  }
+
+  void ask_about_burst(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] {
+      bool lossless = false;
+      engine_->check_offload({.peer = handle(info[0]), .nonce = info[1].As<Napi::BigInt>().Uint64Value(&lossless)});
+    });
+  }
+
+  void set_offload_corrupts(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->set_offload_corrupts(handle(info[0]), info[1].As<Napi::Boolean>().Value()); });
   }
 
   void fdb_add(const Napi::CallbackInfo& info) {

@@ -93,6 +93,22 @@ describe('weft peer inspect', () => {
   });
 });
 
+describe('weft peer check', () => {
+  it('prints what came of it', async () => {
+    const failed = { state: 'failed', at: null, detail: 'bursts arrive damaged (6 of 6 datagrams)' };
+    daemon.answers = {
+      'POST /v1/peers/10.99.0.2/check': { status: 200, body: host2 },
+      'POST /v1/peers/h3/check': { status: 200, body: { ...host2, address: 'h3', offloadCheck: failed } },
+    };
+    expect((await weft('peer', 'check', '10.99.0.2')).stdout).toBe(
+      'Peer 10.99.0.2: passed (bursts of 2, 44, 127 datagrams arrived as they were sent).\n',
+    );
+    expect((await weft('peer', 'check', 'h3')).stdout).toBe(
+      'Peer h3: failed (bursts arrive damaged (6 of 6 datagrams)).\n',
+    );
+  });
+});
+
 describe('weft peer rm', () => {
   it('removes, and minds --if-exists', async () => {
     daemon.answers = {

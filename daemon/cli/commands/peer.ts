@@ -108,12 +108,29 @@ const inspect = defineCommand({
           'Offload',
           peer.offloadDisabled === null ? peer.offload : `${peer.offload}, not used: ${peer.offloadDisabled}`,
         ],
+        ['Offload check', checked(peer)],
         ['Path MTU', peer.pathMtu === null ? 'unknown' : `${peer.pathMtu} bytes`],
         ['Origin', `${peer.owner.kind} ${peer.owner.ref}`],
         ['State', peer.reason === null ? peer.state : `${peer.state} (${peer.reason})`],
         ['Idle', idle(peer)],
         ...counterProperties(peer.counters),
       ]),
+    );
+  },
+});
+
+const check = defineCommand({
+  syntax: 'check <ref>',
+  describe:
+    'Check now whether bursts that leave by UDP_SEGMENT arrive at a peer as they were sent, and print what came of it. ' +
+    'weftd does so by itself now and then. Only another weftd answers.',
+  positionals: { ref },
+  examples: [['peer check 10.99.0.2', 'after an update of the kernel or of a driver']],
+  async run(args, context) {
+    const path = `/v1/peers/${segment('<ref>', args.ref)}/check`;
+    context.show(
+      await context.api.post<Peer>(path, {}),
+      (peer) => `Peer ${peer.address}: ${checked(peer)}.\n`,
     );
   },
 });
@@ -138,6 +155,10 @@ const rm = defineCommand({
   },
 });
 
+function checked({ offloadCheck: { state, detail } }: Peer): string {
+  return detail === null ? state : `${state} (${detail})`;
+}
+
 function idle(peer: Peer): string {
   return peer.idle === null ? 'never heard' : duration(peer.idle);
 }
@@ -145,5 +166,5 @@ function idle(peer: Peer): string {
 export const peer: Group = {
   name: 'peer',
   describe: 'Add, list, inspect and remove peers: the VTEPs of other hosts.',
-  commands: [add, ls, inspect, rm],
+  commands: [add, ls, inspect, check, rm],
 };

@@ -102,6 +102,11 @@ export const host2: Peer = {
   reason: null,
   pathMtu: 1500,
   offloadDisabled: null,
+  offloadCheck: {
+    state: 'passed',
+    at: '2026-10-01T08:00:00.000Z',
+    detail: 'bursts of 2, 44, 127 datagrams arrived as they were sent',
+  },
   idle: 3,
   counters,
 };

@@ -274,7 +274,7 @@ void Coalescer::State::build_merged(const Group& group, VnetHeader& vnet) {
 }
 
 // A frame with offloads of its own. Another guest said what they are, and a kernel that refused its words would seem to refuse the
-// offload: so only what they mean is passed on. Without padding, which the kernel would take for payload. Returns the frame's bytes.
+// offload: so only what they mean is passed on, and no padding, which the kernel would take for payload. Returns the frame's bytes.
 uint32_t Coalescer::State::build_offloaded(const Group& group, VnetHeader& vnet) {
   const Packet& packet = group.first;
   const uint32_t bytes = packet.ip_version != 0 ? packet.ip_end : packet.length;
@@ -295,7 +295,8 @@ uint32_t Coalescer::State::build_offloaded(const Group& group, VnetHeader& vnet)
     return bytes;
   }
   uint8_t* header = copy_header(packet);
-  store_raw16(header + packet.l4_offset + checksum_offset_of(packet), checksum_fold(pseudo_header_sum(packet, l4_length_of(packet))));
+  uint8_t* field = header + packet.l4_offset + checksum_offset_of(packet);
+  store_raw16(field, checksum_fold(pseudo_header_sum(packet, l4_length_of(packet))));
   put(header, packet.payload_offset);
   if (payload_of(packet) != 0) put(packet.data + packet.payload_offset, payload_of(packet));
   return bytes;

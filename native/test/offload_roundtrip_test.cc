@@ -21,8 +21,8 @@ Bytes without_padding(Bytes frame) {
   return frame;
 }
 
-// One checksum in 65,536 is equal to the sum of the pseudo-header by chance. Such a frame is taken for one whose checksum somebody left
-// to be finished, and damage to it is mended; nothing on the wire tells the two apart.
+// One checksum in 65,536 is equal to the sum of the pseudo-header by chance. Such a frame is taken for one whose checksum somebody
+// left to be finished, and damage to it is mended; nothing on the wire tells the two apart.
 bool seems_unfinished(const Bytes& frame, Frame spec) {
   spec.unfinished = true;
   return get16(frame, spec.checksum_at()) == get16(build(spec), spec.checksum_at());
@@ -209,7 +209,8 @@ TEST_CASE("hostile flows, reordered and doubled: every frame once, in order, to 
     for (int i = 0; i < 300; ++i) {
       arrivals.push_back(next_arrival(random, flows[random() % flows.size()]));
       if (orderly) continue;
-      if (random() % 20 == 0) std::swap(arrivals.back(), arrivals[arrivals.size() - 1 - random() % std::min<size_t>(arrivals.size(), 6)]);
+      const size_t back = random() % std::min<size_t>(arrivals.size(), 6);
+      if (random() % 20 == 0) std::swap(arrivals.back(), arrivals[arrivals.size() - 1 - back]);
       // Twins of UDP look like datagrams that all have one ID.
       const Arrival& twin = arrivals[random() % arrivals.size()];
       Bytes bytes = twin.in;

@@ -77,7 +77,7 @@ Arrival next_arrival(Random& random, HostileFlow& flow) {
   switch (random() % 60) {
     case 0: f.acknowledgement++; break;
     case 1: f.window++; break;
-    case 2: f.traffic_class ^= 1 + random() % 3; break;
+    case 2: f.traffic_class ^= static_cast<uint8_t>(1 + random() % 3); break;
     case 3: f.ttl--; break;
     case 4: f.flow_label++; break;
     case 5: f.sequence += 13; break;

@@ -6,6 +6,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          testTimeout: 30_000,
           include: [
             'daemon/**/*.test.ts',
             'lab/**/*.test.ts',

@@ -385,7 +385,7 @@ export interface Native {
   readonly drops: readonly DropReason[];
   Engine: typeof Engine;
   RawDevice: typeof RawDevice;
-  /** Tries the offloads in a network namespace made for it; 100 ms at most. */
+  /** Tries the offloads in a network namespace made for it; half a second at most. */
   probe(): Probe;
   netnsInfo(path: NetnsPath): NetnsInfo;
   /** Makes the link under a unique temporary name, then moves and renames it in one step. Nothing is left behind on an error. */

@@ -21,7 +21,7 @@ struct OffloadFaults {
 
 using SelfTestDeadline = std::chrono::steady_clock::time_point;
 
-// Takes a few milliseconds, and never longer than `limit`. Without CAP_SYS_ADMIN nothing is tested.
+// Takes some 50 milliseconds, and never longer than `limit`. Without CAP_SYS_ADMIN nothing is tested.
 OffloadFaults test_offloads(std::chrono::milliseconds limit);
 
 // ---- the parts, for their own tests; all work in the network namespace of the calling thread, and throw SysError where it lacks something

@@ -17,6 +17,7 @@ constexpr unsigned kMessages = 64;
 
 Drop reason_for(SendRemedy remedy) {
   switch (remedy) {
+    case SendRemedy::retry:
     case SendRemedy::drop_full:
       return Drop::underlay_full;
     case SendRemedy::drop_too_big:
@@ -169,9 +170,11 @@ int OffloadCheck::send_message(Peer& peer, const Tables& tables, const ControlMe
 // The last errno, or 0 when all were sent.
 int OffloadCheck::send(Peer& peer, VtepSender& sender, mmsghdr* messages, unsigned count, uint32_t datagrams_each) {
   int error = 0;
+  unsigned tries = 0;
   for (unsigned at = 0; at < count;) {
     const int result = sender.send(messages + at, count - at);
     if (result > 0) {
+      tries = 0;
       for (int i = 0; i < result; ++i, ++at) {
         counters_.sent.add(datagrams_each);
         peer.counters.tx_frames.add(datagrams_each);
@@ -179,8 +182,10 @@ int OffloadCheck::send(Peer& peer, VtepSender& sender, mmsghdr* messages, unsign
       }
       continue;
     }
-    const SendRemedy remedy = remedy_for(-result, datagrams_each > 1);
-    if (remedy == SendRemedy::retry) continue;
+    // A burst too: it is never sent one by one instead.
+    const SendRemedy remedy = remedy_for(-result, false);
+    if (remedy == SendRemedy::retry && tries++ < kSendRetries) continue;
+    tries = 0;
     counters_.dropped[static_cast<size_t>(reason_for(remedy))].add(datagrams_each);
     peer.counters.tx_dropped.add(datagrams_each);
     error = -result;

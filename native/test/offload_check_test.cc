@@ -326,6 +326,22 @@ TEST_CASE("of a burst sent one by one, what fails is counted and the burst is re
   hosts.balanced();
 }
 
+TEST_CASE("a kernel without memory is asked three more times, and what it takes then is sent once") {
+  for (const bool passes : {true, false}) {
+    Hosts hosts;
+    int asked = 0;
+    hosts.a.sender->refuse = [&](const Sent& message) {
+      if (message.segment_size == 0) return 0;
+      return ++asked == 4 && passes ? 0 : ENOBUFS;
+    };
+    hosts.request(burst(7, true));
+    CHECK(asked == 4);
+    CHECK(hosts.a.sender->sent.size() == (passes ? 2 : 0));
+    CHECK(hosts.a.dropped(Drop::underlay_full) == (passes ? 0 : 40));
+    hosts.balanced();
+  }
+}
+
 TEST_CASE("without UDP_SEGMENT a segmented burst is not sent") {
   Hosts hosts;
   hosts.a.options.udp_gso = false;

@@ -103,16 +103,7 @@ export function plan(desired: Desired, actual: Actual): Step[] {
     ...[...actual.networks.keys()]
       .filter((name) => !desired.networks.has(name))
       .map((name): Step => ({ do: 'remove-network', name })),
-    ...[...desired.networks]
-      .filter(([name, options]) => !isDeepStrictEqual(options, actual.networks.get(name)))
-      .map(([name, options]): Step => ({ do: 'put-network', name, options })),
-    ...[...desired.peers]
-      .filter(([id, options]) => !isDeepStrictEqual(options, actual.peers.get(id)))
-      .map(([id, options]): Step => ({ do: 'put-peer', id, options })),
-    // After networks and peers: a host that begins anew takes none of them for a stranger.
-    ...(isDeepStrictEqual(desired.underlay, actual.underlay)
-      ? []
-      : [{ do: 'set-underlay', options: desired.underlay } as const]),
+    ...planUnderlay(desired, actual),
     ...strayLinks(desired, actual),
     ...ports.filter((step) => step.do !== 'expire-port' && step.do !== 'detach-port'),
     ...declare(
@@ -121,6 +112,24 @@ export function plan(desired: Desired, actual: Actual): Step[] {
       live,
       new Set([...inTheWay, ...ports.flatMap((step) => (step.do === 'detach-port' ? [step.id] : []))]),
     ),
+  ];
+}
+
+/** Networks and peers, and then the sockets: of a host that begins anew, a peer's first datagram is no stranger's. */
+export function planUnderlay(
+  desired: Desired,
+  actual: Pick<Actual, 'networks' | 'peers' | 'underlay'>,
+): Step[] {
+  return [
+    ...[...desired.networks]
+      .filter(([name, options]) => !isDeepStrictEqual(options, actual.networks.get(name)))
+      .map(([name, options]): Step => ({ do: 'put-network', name, options })),
+    ...[...desired.peers]
+      .filter(([id, options]) => !isDeepStrictEqual(options, actual.peers.get(id)))
+      .map(([id, options]): Step => ({ do: 'put-peer', id, options })),
+    ...(isDeepStrictEqual(desired.underlay, actual.underlay)
+      ? []
+      : [{ do: 'set-underlay', options: desired.underlay } as const]),
   ];
 }
 

@@ -474,6 +474,27 @@ describe('the underlay', () => {
     expect([findings(), native.engine.underlay?.ipv4]).toEqual([[], '10.99.0.7']);
   });
 
+  it('is opened at the start when networks and peers are programmed, for datagrams come at once', () => {
+    world = build('networks: { blue: {} }\npeers: [10.99.0.2, 10.99.0.3]');
+    const opened: string[] = [];
+    const setUnderlay = native.engine.setUnderlay.bind(native.engine);
+    native.engine.setUnderlay = (options) => {
+      opened.push(`${native.engine.networks.size} networks, ${native.engine.peers.size} peers`);
+      setUnderlay(options);
+    };
+    world.reconciler.openUnderlay();
+    expect(opened).toEqual(['1 networks, 2 peers']);
+  });
+
+  it('starts also when a peer cannot be programmed', () => {
+    world = build('peers: [10.99.0.2]');
+    native.engine.addPeer = () => {
+      throw refuse('ENOSPC', 'addPeer');
+    };
+    world.reconciler.openUnderlay();
+    expect(native.engine.underlay?.ports).toEqual([4789]);
+  });
+
   it('opens without an address that cannot be bound yet, and takes it when it can', async () => {
     native.own.links.push(native.makeLink('eth1', ['fd00::7/64']));
     world = build('underlay: { addresses: [10.99.0.1, "fd00::7"] }');

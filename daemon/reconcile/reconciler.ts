@@ -23,7 +23,7 @@ import { withoutLeftovers } from './leftovers.js';
 import type { Namespaces } from './netns.js';
 import { Observer } from './observer.js';
 import { noFaults, type OffloadFaults, usedOffloads } from './offloads.js';
-import { type Actual, linkOf, plan, type Step } from './plan.js';
+import { type Actual, linkOf, plan, planUnderlay, type Step } from './plan.js';
 import type { Proc } from './proc.js';
 import { Refusals } from './refusals.js';
 import type { PeerResolver } from './resolver.js';
@@ -117,15 +117,21 @@ export class Reconciler {
   }
 
   /**
-   * Opens the VXLAN port, before anything else is made. Throws when it is taken or not permitted; what else is missing may come, and
-   * is a finding.
+   * Opens the VXLAN port, before any port is made. Throws when it is taken or not permitted; what else is missing may come, and is a
+   * finding. Networks and peers are there first, because datagrams come at once.
    */
   openUnderlay(): void {
     const { desired } = this.imagine();
     const [own] = desired.underlay.ports;
-    const options = { ...desired.underlay, ports: own === undefined ? [] : [own] };
-    const failures = this.carrier.run([{ do: 'set-underlay', options }], this.offloads());
-    const fatal = failures.find(({ gap, error }) => gap === undefined && error.code !== 'WEFT_KERNEL');
+    const underlay = { ...desired.underlay, ports: own === undefined ? [] : [own] };
+    const failures = this.carrier.run(
+      planUnderlay({ ...desired, underlay }, this.parts.datapath.state()),
+      this.offloads(),
+    );
+    const fatal = failures.find(
+      ({ step, gap, error }) =>
+        step.do === 'set-underlay' && gap === undefined && error.code !== 'WEFT_KERNEL',
+    );
     if (fatal !== undefined) throw fatal.error;
   }
 

@@ -303,6 +303,19 @@ describe('checks of the offload', () => {
     });
   });
 
+  it('conclude nothing about a peer that was removed while they asked for what was late', async () => {
+    put('v2');
+    path = (burst, peer) => {
+      // The third pair. The answer is there after 1 ms, and asked for again after 100 more.
+      if (bursts.length === 6) setTimeout(() => datapath.removePeer('v2'), 50);
+      return damaging(burst, peer);
+    };
+    const view = await now('v2');
+    expect(bursts).toHaveLength(6);
+    expect(view.state).not.toBe('failed');
+    expect(emit).not.toHaveBeenCalled();
+  });
+
   it('join a check that runs already', async () => {
     put('v2');
     const both = Promise.all([checks.check('v2'), checks.check('v2')]);

@@ -196,7 +196,12 @@ export class OffloadChecks {
         ? { state: 'pending', detail: 'the path to the peer is not known' }
         : await checkOffload(this.exchange, id, Math.min(mtu, largestMtu) + ethernetHeader);
     // A result about what is not so any more is none.
-    const outdated = this.stopped || this.known.get(id) !== known || known.circumstances !== circumstances;
+    const { peers } = this.parts.datapath.state();
+    const outdated =
+      this.stopped ||
+      this.known.get(id) !== known ||
+      known.circumstances !== circumstances ||
+      peers.get(id) !== circumstances.options;
     if (outdated) return known.view;
     const [first, longest] = pauses[state];
     known.pause = known.view.state === state ? Math.min(longest, Math.max(first, known.pause * 2)) : first;

@@ -8,7 +8,8 @@ it('sends from as many UDP ports as underlay.source_ports says, once weftd is st
   const flows = 200;
   /** VXLAN, Ethernet, IPv4, UDP, and what echo says. */
   const bytes = 8 + 14 + 20 + 8 + 2;
-  const fromA = ({ ip }: Datagram) => ip.source === h1.ipv4;
+  /** Of the network: control frames have another VNI. */
+  const fromA = ({ ip, payload }: Datagram) => ip.source === h1.ipv4 && payload.readUIntBE(4, 3) === 42;
   const portsOf = async () => {
     const capture = await Capture.start(h2.namespace, { direction: 'in', filter: 'udp dst port 4789' });
     // One datagram of each flow: each is sent from another port of the guest.

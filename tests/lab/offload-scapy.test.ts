@@ -71,7 +71,9 @@ describe('what a guest leaves to weft', () => {
 
       // Without these offloads the kernel completes and separates what it otherwise leaves to a card.
       await h1.namespace.run(['ethtool', '-K', 'eth0', 'tx', 'off', 'tx-udp-segmentation', 'off']);
-      const capture = await Capture.start(h2.namespace, { direction: 'in', filter: 'udp port 4789' });
+      // VNI 42 alone: control frames pass as well.
+      const filter = 'udp port 4789 and udp[12:4] = 0x2a00';
+      const capture = await Capture.start(h2.namespace, { direction: 'in', filter });
       fromA.clear();
       await sendFrames(a.namespace, 'eth0', sent);
       await until('all of it passes the underlay', () => capture.frames().length >= total, 30);

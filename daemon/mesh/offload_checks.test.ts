@@ -22,8 +22,8 @@ describe('checks of the offload', () => {
   let path: Path;
   let bursts: { peer: number; burst: OffloadBurst }[];
   let questions: number;
-  /** Of peers that are heard; others never were. */
-  let idle: Map<string, number>;
+  /** Seconds since a peer was heard; null is never. Others were heard just now. */
+  let idle: Map<string, number | null>;
   let disabled: Map<string, string>;
   const emit = vi.fn();
   const onChange = vi.fn();
@@ -67,7 +67,7 @@ describe('checks of the offload', () => {
     vi.spyOn(datapath, 'counters').mockImplementation(() => {
       const all = counters();
       for (const [id, one] of all.peers as Map<string, PeerCounters>) {
-        one.idle = idle.get(id) ?? null;
+        one.idle = idle.get(id) === undefined ? 0 : (idle.get(id) as number | null);
         one.offloadDisabled ??= disabled.get(id) ?? null;
       }
       return all;
@@ -164,10 +164,35 @@ describe('checks of the offload', () => {
     expect(bursts).toHaveLength(2);
   });
 
-  it('come soon after a silent peer is heard for the first time', async () => {
+  it('wait until something is heard from the peer', async () => {
+    put('v2');
+    for (const silence of [null, 61]) {
+      idle.set('v2', silence);
+      await vi.advanceTimersByTimeAsync(minute);
+      expect(bursts).toHaveLength(0);
+      expect(checks.view('v2')).toMatchObject({
+        state: 'pending',
+        detail: 'nothing was heard from the peer in the last minute',
+      });
+    }
+    idle.set('v2', 0);
+    await vi.advanceTimersByTimeAsync(3 * second);
+    expect(checks.view('v2').state).toBe('passed');
+  });
+
+  it('do not wait for that by hand', async () => {
+    put('v2');
+    idle.set('v2', null);
+    expect(await now('v2')).toMatchObject({ state: 'passed' });
+  });
+
+  it('come soon after a peer that gave no answer was silent and is heard again', async () => {
     put('v2');
     path = silent;
     await vi.advanceTimersByTimeAsync(6 * second);
+    expect(checks.view('v2').state).toBe('no-answer');
+    idle.set('v2', 61);
+    await vi.advanceTimersByTimeAsync(2 * second);
     path = intact;
     idle.set('v2', 0);
     await vi.advanceTimersByTimeAsync(4 * second);
@@ -177,7 +202,6 @@ describe('checks of the offload', () => {
   it('do not come again at every frame of a peer of another make', async () => {
     put('v2');
     path = silent;
-    idle.set('v2', 0);
     await vi.advanceTimersByTimeAsync(minute);
     expect(bursts).toHaveLength(1);
   });

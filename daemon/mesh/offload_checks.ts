@@ -2,8 +2,9 @@
  * When which peer is checked for bursts that arrive damaged, and what a verdict leads to: a peer whose bursts do gets no UDP_SEGMENT
  * until they do not any more.
  *
- * A peer is checked soon after it is new, after anything about the way to it changed, and when it is heard again after it gave no
- * answer; else every ten minutes, or rarer when there are many. One that failed is checked again after a minute, then after pauses
+ * Only a peer that was heard in the last minute is checked: what is sent to others says nothing. A peer is checked soon after it is new,
+ * after anything about the way to it changed, and when it is heard again after it gave no answer; else every ten minutes, or rarer when
+ * there are many. One that failed is checked again after a minute, then after pauses
  * that double up to an hour; one that does not answer, which may be of another make, after ten minutes, then likewise.
  */
 import type { Logger } from 'pino';
@@ -62,8 +63,8 @@ const pauses: Record<CheckState, readonly [number, number]> = {
 interface Known {
   view: OffloadCheckView;
   circumstances: Circumstances;
-  /** The peer was heard of when it was checked last. */
-  wasHeard: boolean;
+  /** In the last minute. */
+  heard: boolean;
   due: number;
   pause: number;
   running: Promise<OffloadCheckView> | null;
@@ -112,7 +113,12 @@ export class OffloadChecks {
   }
 
   view(peer: string): OffloadCheckView {
-    return this.known.get(peer)?.view ?? unchecked;
+    const known = this.known.get(peer);
+    if (known === undefined) return unchecked;
+    const waits = known.view.at === null && !known.heard;
+    return waits
+      ? { ...known.view, detail: 'nothing was heard from the peer in the last minute' }
+      : known.view;
   }
 
   /** Checks a peer now, or joins the check that runs. */
@@ -129,8 +135,8 @@ export class OffloadChecks {
     const all = [...this.known];
     const room = mostAtOnce - all.filter(([, { running }]) => running !== null).length;
     const due = all.filter(
-      ([, known]) =>
-        known.running === null && known.circumstances.obstacle === null && known.due <= this.now(),
+      ([, { running, heard, circumstances, due: at }]) =>
+        running === null && heard && circumstances.obstacle === null && at <= this.now(),
     );
     due.sort(([, one], [, other]) => one.due - other.due);
     for (const [id, known] of due.slice(0, Math.max(0, room))) void this.run(id, known);
@@ -153,13 +159,12 @@ export class OffloadChecks {
   private compare(id: string, circumstances: Circumstances, heard: boolean): void {
     const known = this.known.get(id);
     if (known !== undefined && same(known.circumstances, circumstances)) {
-      if (!heard || known.wasHeard) return;
-      known.wasHeard = true;
-      if (known.view.state === 'no-answer') Object.assign(known, { due: this.soon(), pause: 0 });
+      const again = heard && !known.heard && known.view.state === 'no-answer';
+      Object.assign(known, again ? { heard, due: this.soon(), pause: 0 } : { heard });
       return;
     }
     const { obstacle } = circumstances;
-    const fresh = { circumstances, wasHeard: heard, due: this.soon(), pause: 0 };
+    const fresh = { circumstances, heard, due: this.soon(), pause: 0 };
     if (known === undefined) this.known.set(id, { ...fresh, view: this.firstView(obstacle), running: null });
     // What was found out holds until it is found out anew.
     else if (known.circumstances.obstacle === null && obstacle === null) Object.assign(known, fresh);

@@ -11,7 +11,7 @@ import {
 } from './address.js';
 import { helloVni, peerIdOf, vniOfName } from './identity.js';
 import { isUnicastMac, mintMac, parseMac } from './mac.js';
-import { fittingMtu, mtuThrough, overhead } from './mtu.js';
+import { autoMtu, fittingMtu, mtuThrough, overhead } from './mtu.js';
 import { ifnameProblem, isHostName, networkNameProblem } from './names.js';
 
 describe('names', () => {
@@ -154,6 +154,9 @@ describe('MTU', () => {
     expect(fittingMtu([path('10.0.0.1', null)], ['10.0.0.9'])).toBe(1450);
     expect(fittingMtu([], ['fd00::1'])).toBe(1430);
     expect(fittingMtu([path('10.0.0.1', 65535)], [])).toBe(9000);
+    expect(fittingMtu([path('10.0.0.1', 1300)], [])).toBe(1250);
+    expect(autoMtu(1250)).toBe(1280);
+    expect(autoMtu(1281)).toBe(1281);
   });
 
   it('is what is left of one path, and unknown without a route', () => {

@@ -9,7 +9,7 @@ export function overhead(underlayAddress: string): number {
 /** Taken for paths that are not known yet. */
 export const defaultPathMtu = 1500;
 
-/** Below it, the kernel gives a link no IPv6 (RFC 8200, section 5). */
+/** Below it, the kernel gives a link no IPv6, and takes its IPv6 addresses away for good (RFC 8200, section 5). */
 export const minMtuOfIpv6 = 1280;
 
 /** RFC 791: what every IPv4 host takes. */
@@ -37,5 +37,10 @@ export function fittingMtu(paths: readonly Path[], underlay: readonly string[]):
     known.length > 0
       ? known
       : [defaultPathMtu - Math.min(...(underlay.length > 0 ? underlay.map(overhead) : [50]))];
-  return Math.min(maxMtu, Math.max(minMtu, Math.min(...fits)));
+  return Math.min(maxMtu, ...fits);
+}
+
+/** `mtu: auto`. Never so small that guests would lose their IPv6 addresses while a path is narrow. */
+export function autoMtu(fitting: number): number {
+  return Math.max(minMtuOfIpv6, fitting);
 }

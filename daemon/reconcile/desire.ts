@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.js';
 import type { NetworkOptions, PeerOptions, UnderlayOptions } from '../datapath/datapath.js';
 import { contains, familyOf, withoutPrefix } from '../model/address.js';
 import { linkAlias, linkAliasPrefix } from '../model/identity.js';
-import { fittingMtu, mtuThrough, type Path, unknownMtu } from '../model/mtu.js';
+import { autoMtu, fittingMtu, minMtuOfIpv6, mtuThrough, type Path, unknownMtu } from '../model/mtu.js';
 import type { EntryRecord, FdbLimits, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
 import { type FindingDraft, finding } from './findings.js';
 import { type OffloadFaults, usedOffloads } from './offloads.js';
@@ -67,7 +67,9 @@ export function desire(intent: Intent, around: Surroundings): Picture {
       : [];
   });
   const fitting = fittingMtu(programmed, underlay.addresses);
-  const mtus = new Map(intent.networks.map(({ name, mtu }) => [name, mtu === 'auto' ? fitting : mtu]));
+  const mtus = new Map(
+    intent.networks.map(({ name, mtu }) => [name, mtu === 'auto' ? autoMtu(fitting) : mtu]),
+  );
   if (around.unreadable !== null) {
     const sentence = `the links of this host cannot be listed (${around.unreadable}); weftd goes on with what it saw last`;
     findings.push(finding('HOST_UNREADABLE', 'host', sentence));
@@ -79,7 +81,7 @@ export function desire(intent: Intent, around: Surroundings): Picture {
       networks: new Map(
         intent.networks.map((network) => [
           network.name,
-          networkOptions(network, mtus.get(network.name) ?? fitting),
+          networkOptions(network, mtus.get(network.name) ?? autoMtu(fitting)),
         ]),
       ),
       peers: new Map(programmed.map((path) => [path.peer.id, peerOptions(path.peer, path)])),
@@ -89,7 +91,7 @@ export function desire(intent: Intent, around: Surroundings): Picture {
         ifname: port.ifname,
         mac: port.mac,
         addresses: port.endpoint === undefined ? port.addresses : [],
-        mtu: mtus.get(port.network) ?? fitting,
+        mtu: mtus.get(port.network) ?? autoMtu(fitting),
         alias: linkAlias(intent.hostId, port.id),
         roams: port.endpoint !== undefined,
         guard: port.spoof === 'deny' ? { mac: port.mac, addresses: port.addresses.map(withoutPrefix) } : null,
@@ -209,12 +211,13 @@ function networkFindings({ networks, shadowed }: Intent, fitting: number): Findi
         ),
       ),
     ...networks
-      .filter(
-        ({ mtu, subnets }) =>
-          mtu === 'auto' && fitting < 1280 && subnets.some((subnet) => familyOf(subnet) === 6),
-      )
+      .filter(({ mtu }) => mtu === 'auto' && fitting < minMtuOfIpv6)
       .map(({ name }) =>
-        finding('MTU_NO_IPV6', `network ${name}`, `its MTU of ${fitting} is too small for IPv6`),
+        finding(
+          'MTU_NO_IPV6',
+          `network ${name}`,
+          `its MTU of ${autoMtu(fitting)} is the least that IPv6 needs, and only ${fitting} fit to all peers`,
+        ),
       ),
   ];
 }

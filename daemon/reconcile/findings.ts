@@ -48,7 +48,11 @@ const kinds = {
     remedy:
       'Declare mtu: auto or a smaller one, or raise the MTU of the underlay. Until then guests are told by ICMP what fits, and larger IPv4 packets without DF are fragmented.',
   },
-  MTU_NO_IPV6: { severity: 'warning', remedy: 'IPv6 needs 1280 bytes: raise the MTU of the underlay.' },
+  MTU_NO_IPV6: {
+    severity: 'warning',
+    remedy:
+      'Raise the MTU of the underlay. Until then guests are told by ICMP what fits to IPv4, and larger IPv6 packets are lost.',
+  },
   HOST_UNREADABLE: {
     severity: 'warning',
     remedy: 'weftd tries again every 2 s; check the memory and the open files of this host.',

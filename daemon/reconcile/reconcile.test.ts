@@ -537,6 +537,15 @@ describe('the underlay', () => {
     await world.reconciler.settle();
     expect(findings()).toEqual(['MTU_DOES_NOT_FIT network blue']);
   });
+
+  it('never takes IPv6 from guests because a path is narrow, and tells of it', async () => {
+    world = build('networks: { blue: {} }\npeers: [10.99.0.2]');
+    native.pathMtus.set('10.99.0.2', 1300);
+    await world.reconciler.settle();
+    await world.ports.add({ network: 'blue', netns: 'one', addresses: ['fd42::1/64'] }, null, owner);
+    expect(native.links('/run/netns/one').map(({ mtu }) => mtu)).toEqual([1280]);
+    expect(findings()).toEqual(['MTU_NO_IPV6 network blue']);
+  });
 });
 
 describe('a port whose network cannot be programmed', () => {

@@ -116,7 +116,7 @@ describe('back-pressure and fairness', () => {
     }
     const [, sent = 0, received = 0] = /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
     expect(Number(sent)).toBeGreaterThan(100);
-    expect(Number(received) / Number(sent)).toBeGreaterThan(0.7);
+    expect(Number(received)).toBeGreaterThan(100);
     await expectInvariants(pair.lab, { drops: ['port_down'], unequalEnds: true });
   });
 

@@ -137,7 +137,8 @@ const table = {
     http: 409,
     exit: 5,
     sentence: 'peer {address} exists already',
-    remedy: 'One peer has one address; remove it with "weft peer rm {address}" to change its port.',
+    remedy:
+      'One peer has one address. To change its port, checksum or offload, remove it with "weft peer rm {address}" and add it again; one of the configuration file is changed there.',
   },
   WEFT_FDB_NOT_FOUND: {
     http: 404,

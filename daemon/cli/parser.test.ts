@@ -77,6 +77,12 @@ describe('a usage error', () => {
     [['port', 'add', 'blue', 'eth0', 'more'], '"more" is one argument too many for "port add"'],
     [['status', 'now'], '"now" is one argument too many for "status"'],
     [['--socket', '/a', '--socket', '/b', 'status'], '--socket is given more than once'],
+    [
+      ['peer', 'set', '10.99.0.2', '--offload', 'off'],
+      'there is no command "peer set"; "peer" needs a command: add, ls',
+    ],
+    [['port', 'set', 'web'], '"port set" needs --spoof'],
+    [['port', 'set', 'web', '--mac', '02:00:00:00:00:01'], 'there is no option "--mac" for "port set"'],
     [['network', 'rm', 'x', '--no-force'], 'there is no option "--no-force"'],
   ])('%j', async (argv, message) => {
     const { exit, stdout, stderr } = await runCli(argv);

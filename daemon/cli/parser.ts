@@ -1,9 +1,9 @@
 /** From words to a command to run. yargs only parses here: nothing runs before all of the line was understood. */
 import yargs, { type Argv } from 'yargs';
+import { nearest } from '../model/suggestion.js';
 import { clientVersion } from './client_version.js';
 import { type Command, exampleText, type Group, summary } from './command.js';
 import { usageError } from './failure.js';
-import { nearest } from './suggestion.js';
 import { commandTree, isGroup } from './tree.js';
 
 export const defaultSocket = '/run/weft/weft.sock';
@@ -157,7 +157,15 @@ function namesAt({ path, entries }: Place): string[] {
 function explain(message: string, argv: readonly string[], place: Place): string {
   const required = place.command?.required ?? [];
   const [, unknown] = /^Unknown (?:argument|command)s?: (.*)$/s.exec(message) ?? [];
-  if (unknown !== undefined) return explainUnknown(unknown.split(', ')[0] ?? unknown, argv, place);
+  if (unknown !== undefined) return explainUnknown(firstOf(unknown.split(', '), argv), argv, place);
+
+  const [, absent] = /^Missing required arguments?: (.*)$/s.exec(message) ?? [];
+  if (absent !== undefined) {
+    const stranger = unknownOption(argv, place);
+    if (stranger !== undefined) return explainUnknown(stranger, argv, place);
+    const options = absent.split(', ').map((name) => `--${name}`);
+    return `"${place.path.join(' ')}" needs ${options.join(' and ')}`;
+  }
 
   const [, given] = /^Not enough non-option arguments: got (\d+)/.exec(message) ?? [];
   if (given !== undefined) {
@@ -172,6 +180,25 @@ function explain(message: string, argv: readonly string[], place: Place): string
   if (option !== undefined)
     return `--${option}: expected ${choices?.replaceAll(', ', ' or ')}, got "${value}"`;
   return message.trim();
+}
+
+/** yargs names options in front of words, wherever they stand. */
+function firstOf(unknown: readonly string[], argv: readonly string[]): string {
+  const names = argv.map((item) => (item.startsWith('-') ? optionName(item) : item));
+  return names.find((name) => unknown.includes(name)) ?? unknown[0] ?? '';
+}
+
+/** The options that are missing hide from yargs those that there are not. */
+function unknownOption(argv: readonly string[], place: Place): string | undefined {
+  const known = [...(place.command?.options ?? []), ...globalOptions];
+  return argv
+    .filter((item) => item.startsWith('--'))
+    .map(optionName)
+    .find((name) => !known.includes(name));
+}
+
+function optionName(item: string): string {
+  return item.replace(/^--?/, '').split('=', 1)[0] ?? '';
 }
 
 function explainUnknown(word: string, argv: readonly string[], place: Place): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nearest } from './suggestion.js';
+import { nearest } from '../model/suggestion.js';
 import { bytes, count, duration, plural, printable } from './text.js';
 
 describe('numbers for people', () => {

@@ -93,6 +93,15 @@ describe('weft peer inspect', () => {
   });
 });
 
+it('says when a peer was checked', async () => {
+  const at = new Date(Date.now() - 245_000).toISOString();
+  const body = { ...host2, offloadCheck: { ...host2.offloadCheck, at } };
+  daemon.answers = { 'GET /v1/peers/h2': { status: 200, body } };
+  expect((await weft('peer', 'inspect', 'h2')).stdout).toMatch(
+    /arrived as they were sent\), 4m( \d+s)? ago\n/,
+  );
+});
+
 describe('weft peer check', () => {
   it('prints what came of it', async () => {
     const failed = { state: 'failed', at: null, detail: 'bursts arrive damaged (6 of 6 datagrams)' };

@@ -108,7 +108,7 @@ const inspect = defineCommand({
           'Offload',
           peer.offloadDisabled === null ? peer.offload : `${peer.offload}, not used: ${peer.offloadDisabled}`,
         ],
-        ['Offload check', checked(peer)],
+        ['Offload check', checkedWhen(peer)],
         ['Path MTU', peer.pathMtu === null ? 'unknown' : `${peer.pathMtu} bytes`],
         ['Origin', `${peer.owner.kind} ${peer.owner.ref}`],
         ['State', peer.reason === null ? peer.state : `${peer.state} (${peer.reason})`],
@@ -159,12 +159,19 @@ function checked({ offloadCheck: { state, detail } }: Peer): string {
   return detail === null ? state : `${state} (${detail})`;
 }
 
+function checkedWhen(peer: Peer): string {
+  const { at } = peer.offloadCheck;
+  if (at === null) return checked(peer);
+  const ago = Math.max(0, Date.now() - Date.parse(at)) / 1000;
+  return `${checked(peer)}, ${duration(ago)} ago`;
+}
+
 function idle(peer: Peer): string {
   return peer.idle === null ? 'never heard' : duration(peer.idle);
 }
 
 export const peer: Group = {
   name: 'peer',
-  describe: 'Add, list, inspect and remove peers: the VTEPs of other hosts.',
+  describe: 'Add, list, inspect, check and remove peers: the VTEPs of other hosts.',
   commands: [add, ls, inspect, check, rm],
 };

@@ -94,6 +94,11 @@ describe('weft port add', () => {
   });
 });
 
+it('tells the type of each option', async () => {
+  const { stdout } = await weft('port', 'set', '--help');
+  expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(/--spoof .* \[string\] \[required\]/);
+});
+
 describe('weft port ls', () => {
   const bare = {
     ...web,

@@ -15,6 +15,7 @@ const ref = {
 } as const;
 
 const spoof = {
+  type: 'string',
   choices: ['allow', 'deny'] as const,
   describe:
     'Sources of what the namespace sends. allow: any. deny: only the MAC of the port and the addresses of --address, in Ethernet, ' +

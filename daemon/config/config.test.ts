@@ -80,7 +80,7 @@ workers: 4
 `;
     expect(mistakesIn(source)).toEqual([
       'f.yaml:1:27: underlay.port: expected a UDP port, a whole number 1-65535; got 0',
-      'f.yaml:1:13: underlay.adresses: there is no such key',
+      'f.yaml:1:13: underlay.adresses: there is no such key; did you mean "addresses"?',
       'f.yaml:3:5: peers[0]: expected address[:port], such as 10.0.0.2, "[fd00::2]:8472" or host3.example:4789; got "10.0.0.300"',
       'f.yaml:4:5: peers[1].address: expected an address or a host name; the key is missing',
       'f.yaml:6:3: networks.Blue: a name has 1-63 of a-z, 0-9, "_", "." and "-", and starts with a letter or a digit',
@@ -114,7 +114,12 @@ workers: 4
     [`docker: { api: /${'x'.repeat(107)} }`, 'docker.api: expected the absolute path of a socket'],
     ['docker: { api: false }', 'docker.api: expected the absolute path of a socket, or off'],
     ['docker: off', 'docker: expected docker, a mapping of keys to values'],
-    ['docker: { socket: /x }', 'docker.socket: there is no such key'],
+    ['docker: { socket: /x }', 'docker.socket: there is no such key; the keys here are plugin, api'],
+    ['docker: { socket: /x, ap: off }', 'docker.ap: there is no such key; did you mean "api"?'],
+    ['underlay: { source_ports: .inf }', 'a whole number 1-64; got .inf'],
+    ['underlay: { source_ports: -.inf }', 'a whole number 1-64; got -.inf'],
+    ['underlay: { source_ports: .nan }', 'a whole number 1-64; got .nan'],
+    ['fdb: { age: 5s }\n---\nfdb: {}', 'f.yaml:2:1: a second YAML document starts here'],
     ['a: 1\na: 2', 'f.yaml:2:1: the key "a" is there already'],
     ['{ a: { b c: 1, "b c" : 2 } }', 'f.yaml:1:16: the key "b c" is there already'],
     ['a: [', 'f.yaml:1:5:'],
@@ -123,6 +128,10 @@ workers: 4
     ['fdb: { age: 0s }', 'fdb.age: expected a duration of 1s to 168h'],
   ])('refuses %j', (source, message) => {
     expect(mistakesIn(source).join('\n')).toContain(message);
+  });
+
+  it('tells a mistake once that breaks two rules', () => {
+    expect(mistakesIn('underlay: { source_ports: 99999999999999999999 }')).toHaveLength(1);
   });
 
   it('tells 20 mistakes at most, and 200 characters of each', () => {

@@ -1,6 +1,7 @@
 /** Shows the configuration in force, and where each value comes from. */
 import { stringify } from 'yaml';
-import { formatPath, type LoadedConfig } from './load.js';
+import type { LoadedConfig } from './load.js';
+import { formatPath } from './path.js';
 
 export interface ConfigValue {
   /** `underlay.port` */

@@ -3,6 +3,7 @@ import { type Document, isMap, isNode, isPair, isScalar, isSeq, LineCounter, par
 import type { z } from 'zod';
 import type { WeftError } from '../errors.js';
 import { MistakenConfig } from './mistakes.js';
+import { formatPath, type KeyPath } from './path.js';
 import { type FileText, readConfigFile } from './read_file.js';
 import { brokenRules } from './rules.js';
 import { type Config, ConfigSchema } from './schema.js';
@@ -16,8 +17,6 @@ export interface LoadedConfig {
   /** Line of each key that the file sets, by dotted path. */
   lines: ReadonlyMap<string, number>;
 }
-
-type KeyPath = readonly PropertyKey[];
 
 /** Reads `file`, or gives the defaults when it is absent and `mayBeAbsent`. Throws WEFT_CONFIG or WEFT_CONFIG_UNREADABLE. */
 export function loadConfig(file: string, mayBeAbsent: boolean): LoadedConfig {
@@ -46,7 +45,12 @@ export function parseConfig(source: string, file: string): LoadedConfig {
   if (document.errors.length > 0)
     throw MistakenConfig.of(document.errors, ({ code, message, pos: [offset] }) => ({
       place: at(offset),
-      text: code === 'DUPLICATE_KEY' ? `the key ${keyAt(source, offset)} is there already` : message,
+      text:
+        code === 'DUPLICATE_KEY'
+          ? `the key ${keyAt(source, offset)} is there already`
+          : code === 'MULTIPLE_DOCS'
+            ? 'a second YAML document starts here; a configuration is one document'
+            : message,
     }));
 
   let value: unknown;
@@ -56,7 +60,9 @@ export function parseConfig(source: string, file: string): LoadedConfig {
     throw refusal(file, (cause as Error).message);
   }
   const result = ConfigSchema.safeParse(value);
-  const mistakes = result.success ? brokenRules(result.data) : result.error.issues.flatMap(mistakesOf);
+  const mistakes = result.success
+    ? brokenRules(result.data)
+    : withoutRepeats(result.error.issues.flatMap(mistakesOf));
   if (!result.success) mistakes.push(...rulesBrokenByTheRest(value, mistakes));
   if (!result.success || mistakes.length > 0) {
     throw MistakenConfig.of(mistakes, ({ path, message }) => {
@@ -65,6 +71,12 @@ export function parseConfig(source: string, file: string): LoadedConfig {
     });
   }
   return { config: result.data, file, lines: linesOf(document, counter) };
+}
+
+/** One value can break two rules that read alike, such as to be whole and to be in a range. */
+function withoutRepeats<T extends { path: KeyPath; message: string }>(mistakes: readonly T[]): T[] {
+  const keyOf = ({ path, message }: T) => `${formatPath(path)}: ${message}`;
+  return [...new Map(mistakes.map((mistake) => [keyOf(mistake), mistake])).values()];
 }
 
 /** What the values that are valid break between them, so that one round of corrections is enough. */
@@ -103,8 +115,13 @@ function keyAt(source: string, offset: number): string {
 
 function mistakesOf(issue: z.core.$ZodIssue): { path: KeyPath; message: string }[] {
   switch (issue.code) {
-    case 'unrecognized_keys':
-      return issue.keys.map((key) => ({ path: [...issue.path, key], message: 'there is no such key' }));
+    case 'unrecognized_keys': {
+      const messages = issue.message.split('\n');
+      return issue.keys.map((key, index) => ({
+        path: [...issue.path, key],
+        message: messages[index] ?? 'there is no such key',
+      }));
+    }
     case 'invalid_key':
       return issue.issues.map(({ message }) => ({ path: issue.path, message }));
     case 'invalid_type':
@@ -126,8 +143,14 @@ function gotOf(value: unknown, path: KeyPath): string {
     if (typeof here !== 'object' || here === null || !Object.hasOwn(here, key)) return '; the key is missing';
     here = (here as Record<PropertyKey, unknown>)[key];
   }
-  const text = JSON.stringify(here) ?? String(here);
+  const text = typeof here === 'number' ? numberText(here) : (JSON.stringify(here) ?? String(here));
   return `; got ${text.length > 60 ? `${text.slice(0, 60)}…` : text}`;
+}
+
+/** As YAML has it. */
+function numberText(value: number): string {
+  if (Number.isNaN(value)) return '.nan';
+  return Number.isFinite(value) ? String(value) : value > 0 ? '.inf' : '-.inf';
 }
 
 /** Where the key stands, else its nearest parent. */
@@ -162,14 +185,4 @@ function linesOf(document: Document, counter: LineCounter): Map<string, number> 
   };
   walk(document.contents, []);
   return lines;
-}
-
-/** `peers[2].port`, `networks.blue.vni` */
-export function formatPath(path: KeyPath): string {
-  if (path.length === 0) return 'the file';
-  return path
-    .map((key, index) =>
-      typeof key === 'number' ? `[${key}]` : index === 0 ? String(key) : `.${String(key)}`,
-    )
-    .join('');
 }

@@ -1,7 +1,7 @@
 /** How the mistakes in a configuration file are told: all at once, but never more than a person reads. */
 import { WeftError } from '../errors.js';
 
-const mostMistakes = 20;
+export const mostMistakes = 20;
 const longestText = 200;
 
 /** WEFT_CONFIG with its mistakes one by one, for those who print them as a list. */

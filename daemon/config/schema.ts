@@ -15,7 +15,9 @@ import {
 import { firstNamedVni, helloVni } from '../model/identity.js';
 import { maxMtu, minMtu } from '../model/mtu.js';
 import { isHostName, networkNameProblem } from '../model/names.js';
+import { nearest } from '../model/suggestion.js';
 import { durationProblem, parseDuration } from './duration.js';
+import { mostMistakes } from './mistakes.js';
 
 /** A string that `read` turns into a value, or refuses with a sentence. */
 function text<T>(expected: string, read: (value: string) => { value: T } | { problem: string }) {
@@ -36,10 +38,24 @@ function oneOf<const T extends readonly string[]>(...values: T) {
   return z.enum(values, { error: `expected ${values.join(' or ')}` });
 }
 
+/** A line for each unknown key, of which nobody reads more than the first ones. */
+function unknownKeys(unknown: readonly string[], known: readonly string[]): string {
+  return unknown
+    .slice(0, mostMistakes)
+    .map((key) => {
+      const near = nearest(key, known);
+      const hint = near === null ? `the keys here are ${known.join(', ')}` : `did you mean "${near}"?`;
+      return `there is no such key; ${hint}`;
+    })
+    .join('\n');
+}
+
 function mapping<T extends z.core.$ZodLooseShape>(what: string, shape: T) {
   return z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === 'invalid_type' ? `expected ${what}, a mapping of keys to values` : undefined,
+    error: (issue) => {
+      if (issue.code === 'invalid_type') return `expected ${what}, a mapping of keys to values`;
+      return issue.code === 'unrecognized_keys' ? unknownKeys(issue.keys, Object.keys(shape)) : undefined;
+    },
   });
 }
 

@@ -1,6 +1,7 @@
 /** Reads the configuration file again and applies the difference. A file that is not valid changes nothing. */
 import { isDeepStrictEqual } from 'node:util';
-import { formatPath, type LoadedConfig } from '../config/load.js';
+import type { LoadedConfig } from '../config/load.js';
+import { formatPath } from '../config/path.js';
 import { WeftError } from '../errors.js';
 import { type Catalog, networksOf } from '../state/catalog.js';
 import type { IntentParts } from './parts.js';

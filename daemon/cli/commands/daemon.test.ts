@@ -197,7 +197,7 @@ describe('weft config check', () => {
     expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' });
     expect(stderr).toBe(
       `${file}:2:1: workers: expected auto or 1: this version of weft has one worker; got "many"\n` +
-        `${file}:1:1: netwroks: there is no such key\n2 mistakes\n`,
+        `${file}:1:1: netwroks: there is no such key; did you mean "networks"?\n2 mistakes\n`,
     );
     const json = JSON.parse((await runCli(['config', 'check', file, '--json'])).stderr);
     expect(json).toMatchObject({ code: 'WEFT_CONFIG', remedy: 'Correct the file.' });

@@ -1,18 +1,9 @@
 /** Reads the configuration file again and applies the difference. A file that is not valid changes nothing. */
-import { isDeepStrictEqual } from 'node:util';
+import { configDifferences } from '../config/differences.js';
 import type { LoadedConfig } from '../config/load.js';
-import { formatPath } from '../config/path.js';
 import { WeftError } from '../errors.js';
 import { type Catalog, networksOf } from '../state/catalog.js';
 import type { IntentParts } from './parts.js';
-
-const needRestart = new Map([
-  ['metrics', 'takes effect when weftd is started again'],
-  ['docker', 'takes effect when weftd is started again'],
-  ['log.format', 'takes effect when weftd is started again'],
-  ['underlay.source_ports', 'takes effect when weftd is started again'],
-  ['workers', 'takes effect when weftd is started again'],
-]);
 
 export class ReloadIntent {
   /** `load` reads the file that weftd was started with; `apply` takes over what the reconciler does not (log level). */
@@ -26,7 +17,7 @@ export class ReloadIntent {
   reload(): Promise<string[]> {
     return this.parts.mutex.run(async () => {
       const loaded = await this.readOrRefuse();
-      const changed = differences(this.parts.catalog.source, loaded);
+      const changed = configDifferences(this.parts.catalog.config, loaded.config, this.peersByHand());
       this.parts.catalog.use(loaded);
       this.apply(loaded);
       await this.parts.reconciler.settle();
@@ -37,6 +28,11 @@ export class ReloadIntent {
       );
       return changed;
     });
+  }
+
+  /** Addresses. They are peers also while the file does not name them. */
+  private peersByHand(): ReadonlySet<string> {
+    return new Set(this.parts.store.list('peer').map(({ address }) => address));
   }
 
   private async readOrRefuse(): Promise<LoadedConfig> {
@@ -78,45 +74,4 @@ function checkAgainstStore(loaded: LoadedConfig, catalog: Catalog): void {
       );
     }
   }
-}
-
-function differences(before: LoadedConfig, after: LoadedConfig): string[] {
-  return compare(before.config, after.config, []).map(({ path, sentence }) => {
-    const note = [...needRestart].find(([key]) => path === key || path.startsWith(`${key}.`))?.[1];
-    return note === undefined ? sentence : `${sentence}: ${note}`;
-  });
-}
-
-function compare(before: unknown, after: unknown, path: string[]): { path: string; sentence: string }[] {
-  if (isDeepStrictEqual(before, after)) return [];
-  const name = formatPath(path);
-  if (path[0] === 'networks' && path.length === 2) {
-    const verb = before === undefined ? 'was added' : after === undefined ? 'was removed' : 'was changed';
-    return [{ path: name, sentence: `network "${path[1]}" ${verb}` }];
-  }
-  if (path[0] === 'peers') return comparePeers(before, after);
-  if (isMapping(before) && isMapping(after)) {
-    return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key) =>
-      compare(before[key], after[key], [...path, key]),
-    );
-  }
-  return [
-    { path: name, sentence: `${name} changed from ${JSON.stringify(before)} to ${JSON.stringify(after)}` },
-  ];
-}
-
-function comparePeers(before: unknown, after: unknown): { path: string; sentence: string }[] {
-  const byAddress = (peers: unknown) =>
-    new Map((peers as { address: string }[]).map((peer) => [peer.address, peer]));
-  const [old, now] = [byAddress(before), byAddress(after)];
-  return [...new Set([...old.keys(), ...now.keys()])]
-    .filter((address) => !isDeepStrictEqual(old.get(address), now.get(address)))
-    .map((address) => {
-      const verb = !old.has(address) ? 'was added' : !now.has(address) ? 'was removed' : 'was changed';
-      return { path: 'peers', sentence: `peer ${address} ${verb}` };
-    });
-}
-
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

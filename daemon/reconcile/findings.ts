@@ -11,6 +11,10 @@ const kinds = {
     remedy:
       'Correct the file ("weft config check FILE" checks it), and run "weft reload". The former configuration stays in force.',
   },
+  CONFIG_NEEDS_RESTART: {
+    severity: 'info',
+    remedy: 'Start weftd again; it takes over its ports. Until then what it was started with stays in force.',
+  },
   UNDERLAY_DEGRADED: {
     severity: 'warning',
     remedy: 'weftd follows: bring the address up, or correct underlay.addresses.',

@@ -225,8 +225,12 @@ export class Reconciler {
   }
 
   private checkFile(): FindingDraft[] {
-    const { refusal } = this.parts.catalog;
-    return refusal === null ? [] : [finding('CONFIG_REFUSED', 'configuration', refusal)];
+    const { refusal, awaitingRestart } = this.parts.catalog;
+    const waits = `${awaitingRestart.join('; ')} in the configuration file`;
+    return [
+      ...(refusal === null ? [] : [finding('CONFIG_REFUSED', 'configuration', refusal)]),
+      ...(awaitingRestart.length === 0 ? [] : [finding('CONFIG_NEEDS_RESTART', 'configuration', waits)]),
+    ];
   }
 
   private async checkStore(): Promise<FindingDraft[]> {

@@ -1,5 +1,6 @@
 /** All desired objects: those of the configuration file, which are read at each start, and those of the store. */
 
+import { restartDifferences } from '../config/differences.js';
 import type { LoadedConfig } from '../config/load.js';
 import type { Config, NetworkConfig } from '../config/schema.js';
 import { WeftError } from '../errors.js';
@@ -23,10 +24,14 @@ export class Catalog {
   /** Why the file could not be read again last time; null when it is in force. */
   private refused: string | null = null;
 
+  private readonly started: Config;
+  private waiting: readonly string[] = [];
+
   constructor(
     private readonly store: Store,
     private loaded: LoadedConfig,
   ) {
+    this.started = loaded.config;
     this.use(loaded);
   }
 
@@ -46,6 +51,11 @@ export class Catalog {
     return this.refused;
   }
 
+  /** Sentences: what the file that is in force says differently from the one that weftd was started with, and cannot take effect. */
+  get awaitingRestart(): readonly string[] {
+    return this.waiting;
+  }
+
   /** The file is not what is in force, until one is used. */
   refuse(reason: string): void {
     this.refused = reason;
@@ -54,6 +64,7 @@ export class Catalog {
   use(loaded: LoadedConfig): void {
     this.refused = null;
     this.loaded = loaded;
+    this.waiting = restartDifferences(this.started, loaded.config);
     const owner: Owner = { kind: 'file', ref: loaded.file ?? '' };
     this.fileNetworks = new Map(networksOf(loaded.config, owner).map((network) => [network.name, network]));
     this.filePeers = new Map(peersOf(loaded.config, owner).map((peer) => [peer.id, peer]));

@@ -48,15 +48,7 @@ export function diagnose(
         ...(link.up || isArriving(port, namespace?.path ?? null, now)
           ? []
           : [finding('PORT_DOWN', object, `the link ${label(port)} is down`)]),
-        ...(link.mac === port.mac
-          ? []
-          : [
-              finding(
-                port.spoof === 'deny' ? 'PORT_MAC_REFUSED' : 'PORT_MAC_CHANGED',
-                object,
-                `${label(port)} has MAC ${link.mac}, it was made with ${port.mac}`,
-              ),
-            ]),
+        ...(link.mac === port.mac ? [] : [macFinding(port, link.mac, label)]),
         ...refusalFinding(port, view, counters, label),
       ];
     }),
@@ -97,6 +89,14 @@ function shareFindings(
       `this host has peers, but no share of the addresses of network "${network}"`,
     ),
   );
+}
+
+function macFinding(port: PortRecord, mac: string, label: (port: PortRecord) => string): FindingDraft {
+  const object = `port ${port.id}`;
+  const sentence = `${label(port)} has MAC ${mac}, it was made with ${port.mac}`;
+  if (port.spoof !== 'deny') return finding('PORT_MAC_CHANGED', object, sentence);
+  const remedy = 'Its frames are dropped: set the MAC back, or start the container again with --mac-address.';
+  return finding('PORT_MAC_REFUSED', object, sentence, port.endpoint === undefined ? undefined : remedy);
 }
 
 /** What a container sends is its own affair; who set `deny` himself may have forgotten an address, or a router in the namespace. */

@@ -401,6 +401,15 @@ describe('an endpoint whose container writes into the alias of its link', () => 
     expect(inside('tap9').alias).toBeNull();
   });
 
+  it('is of a container that is to be started again when it has another MAC', async () => {
+    await running();
+    Object.assign(inside(), { mac: '02:66:66:66:66:66' });
+    await lookAgain();
+    expect(world.reconciler.findings).toMatchObject([
+      { code: 'PORT_MAC_REFUSED', remedy: expect.stringContaining('start the container again') },
+    ]);
+  });
+
   it('is not guessed among several TAPs with its MAC, nor any other link', async () => {
     const { port } = await running();
     inside().alias = null;

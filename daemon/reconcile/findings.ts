@@ -109,7 +109,8 @@ const kinds = {
   },
   PORT_MAC_REFUSED: {
     severity: 'warning',
-    remedy: 'Its frames are dropped: set the MAC back, or start the container again with --mac-address.',
+    remedy:
+      'Its frames are dropped: set the MAC back, allow any with "weft port set REF --spoof allow", or remove the port and add it again with this --mac.',
   },
   PORT_REFUSED: {
     severity: 'info',
@@ -151,8 +152,14 @@ const kinds = {
 
 export type FindingCode = keyof typeof kinds;
 
-export function finding(code: FindingCode, object: string, message: string): FindingDraft {
-  return { code, object, message, ...kinds[code] };
+/** `remedy`: where the usual one of the code does not help. */
+export function finding(
+  code: FindingCode,
+  object: string,
+  message: string,
+  remedy: string = kinds[code].remedy,
+): FindingDraft {
+  return { code, object, message, severity: kinds[code].severity, remedy };
 }
 
 /** Remembers since when each finding holds. */

@@ -218,6 +218,17 @@ describe('ports', () => {
     await vi.waitFor(() => expect(fits()).toEqual([1350, 1430]));
   });
 
+  it.each([
+    ['deny', 'PORT_MAC_REFUSED', '"weft port set REF --spoof allow"'],
+    ['allow', 'PORT_MAC_CHANGED', 'weft forwards by the new one'],
+  ] as const)('with spoof: %s are told of another MAC', async (spoof, code, remedy) => {
+    await world.ports.add({ network: 'blue', netns: 'one', spoof }, null, owner);
+    Object.assign(native.namespaces.get('/run/netns/one')?.links[0] ?? {}, { mac: '02:66:66:66:66:66' });
+    restart();
+    await world.reconciler.settle();
+    expect(world.reconciler.findings).toMatchObject([{ code, remedy: expect.stringContaining(remedy) }]);
+  });
+
   it('for which the kernel refuses super-frames are told at once, and the finding goes when it takes them again', async () => {
     const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
     const [handle = 0] = native.engine.ports.keys();

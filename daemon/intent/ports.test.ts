@@ -101,6 +101,31 @@ describe('an address that IPAM has given', () => {
   );
 });
 
+describe('the address of a port', () => {
+  const asked = (address: string) =>
+    ports.add({ network: 'blue', ifname: 'w0', addresses: [address] }, null, owner);
+
+  it.each([
+    ['10.42.0.2', 'expected an address with its prefix'],
+    ['10.42.0.0/24', 'is the network address of 10.42.0.0/24'],
+    ['10.42.0.255/24', 'is the broadcast address of 10.42.0.0/24'],
+    ['fd42::/64', 'is the subnet-router anycast address of fd42::/64'],
+    ['127.0.0.1/8', 'is a loopback address'],
+    ['::1/128', 'is a loopback address'],
+    ['224.0.0.5/24', 'is multicast'],
+    ['0.0.0.0/0', 'is unspecified'],
+    ['255.255.255.255/32', 'is broadcast'],
+  ])('is not %s', (address, problem) => {
+    const message = expect.stringContaining(`${address}: ${problem}`);
+    expect(() => asked(address)).toThrow(expect.objectContaining({ code: 'WEFT_INVALID', message }));
+  });
+
+  it.each(['10.42.0.0/31', '10.42.0.255/32', '192.168.9.9/24', 'fd42::/127', 'fd42::ffff/112'])(
+    'may be %s',
+    async (address) => expect((await asked(address)).addresses).toEqual([address]),
+  );
+});
+
 describe('the sources of a port', () => {
   const request = { network: 'blue', ifname: 'w0', mac: '02:00:00:00:00:01', addresses: ['10.42.0.9/24'] };
   const stored = () => store.list('port')[0];

@@ -1,7 +1,7 @@
 /** Adding, changing and removing ports. A port is durable before its link is made, and gone again when the link cannot be made. */
 import type { PortChange, PortCreate } from '../api/schema.js';
 import { WeftError } from '../errors.js';
-import { formatCidr, isHostAddress, parseCidr, withoutPrefix } from '../model/address.js';
+import { formatCidr, hostCidrProblem, parseCidr, withoutPrefix } from '../model/address.js';
 import { mintPortId } from '../model/identity.js';
 import { isUnicastMac, mintMac, parseMac } from '../model/mac.js';
 import { ifnameProblem, portNameProblem } from '../model/names.js';
@@ -167,9 +167,12 @@ function check(request: PortCreate): Pick<PortRecord, 'ifname' | 'name' | 'mac' 
   }
   const addresses = given.map((text) => {
     const cidr = parseCidr(text);
-    if (cidr !== null && isHostAddress(cidr.address)) return formatCidr(cidr);
-    const reason = `${text}: expected an address with its prefix, such as 10.42.0.2/24 or fd42::2/64`;
-    throw new WeftError('WEFT_INVALID', { field: 'addresses', reason });
+    const problem =
+      cidr === null
+        ? 'expected an address with its prefix, such as 10.42.0.2/24 or fd42::2/64'
+        : hostCidrProblem(cidr);
+    if (cidr !== null && problem === null) return formatCidr(cidr);
+    throw new WeftError('WEFT_INVALID', { field: 'addresses', reason: `${text}: ${problem}` });
   });
   return { ifname, name, mac, addresses: [...new Set(addresses)] };
 }

@@ -59,6 +59,22 @@ export function networkOf({ address, prefix }: Cidr): Cidr {
   };
 }
 
+/** Why a host cannot have this address with this prefix; null when it can. A /31 and /127 are links of two hosts (RFC 3021, RFC 6164). */
+export function hostCidrProblem(cidr: Cidr): string | null {
+  const { address, prefix } = cidr;
+  const range = ipaddr.parse(address).range();
+  if (range === 'loopback') return 'is a loopback address; every host has it for itself';
+  if (!isHostAddress(address)) return `is ${range}; a port has addresses of one host`;
+  const family = familyOf(address);
+  if (prefix > (family === 4 ? 30 : 126)) return null;
+  const subnet = networkOf(cidr);
+  const name = family === 4 ? 'network' : 'subnet-router anycast';
+  if (subnet.address === address) return `is the ${name} address of ${formatCidr(subnet)}`;
+  const isLast =
+    family === 4 && ipaddr.IPv4.broadcastAddressFromCIDR(formatCidr(cidr)).toString() === address;
+  return isLast ? `is the broadcast address of ${formatCidr(subnet)}` : null;
+}
+
 /** A canonical subnet, or what to write instead. */
 export function parseSubnet(text: string): { subnet: string } | { problem: string } {
   const cidr = parseCidr(text);

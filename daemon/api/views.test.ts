@@ -5,6 +5,7 @@ import { type ContainerFacts, noNames } from '../docker/names.js';
 import type { PluginState } from '../docker/plugin_state.js';
 import { EndpointIntent } from '../intent/endpoints.js';
 import { EngineNetworkIntent } from '../intent/engine_networks.js';
+import { PeerIntent } from '../intent/peers.js';
 import { noChecks } from '../mesh/no_checks.js';
 import { linkAlias } from '../model/identity.js';
 import { leaseKey, type PortRecord } from '../model/objects.js';
@@ -27,6 +28,7 @@ const facts: ContainerFacts = {
 let native: FakeNative;
 let reconciler: Reconciler;
 let views: Views;
+let peers: PeerIntent;
 let port: PortRecord;
 /** What Docker has told so far. */
 let known: Map<string, ContainerFacts>;
@@ -42,6 +44,7 @@ beforeEach(async () => {
   const world = buildWorld({ native, config: 'networks: { blue: { vni: 42 }, red: { vni: 43 } }' });
   const { store, catalog, datapath, parts } = world;
   ({ reconciler } = world);
+  peers = new PeerIntent(parts);
   hostId = store.hostId;
   views = new Views({
     catalog,
@@ -153,6 +156,28 @@ describe('a network of Docker', () => {
     known.set(endpoint, facts);
     expect(views.networkNamed('front').name).toBe('blue');
     expect(views.networkNamed('red').name).toBe('red');
+  });
+});
+
+describe('the offload check of a peer', () => {
+  const checkOf = async (address: string) => {
+    const peer = await peers.add({ address }, { kind: 'api', ref: 'weft' });
+    return views.peer(peer).offloadCheck;
+  };
+
+  it('says why the peer is not in use', async () => {
+    expect(await checkOf('h9.example')).toMatchObject({
+      state: 'off',
+      detail: expect.stringMatching(/^the peer is not in use: .*h9\.example/),
+    });
+  });
+
+  it('says that there is no route', async () => {
+    native.pathMtus.set('10.99.0.2', 0);
+    expect(await checkOf('10.99.0.2')).toMatchObject({
+      state: 'pending',
+      detail: 'the kernel has no route to 10.99.0.2',
+    });
   });
 });
 

@@ -6,6 +6,7 @@ import type { PluginWatch } from '../docker/plugin_state.js';
 import type { Ipam } from '../ipam/ipam.js';
 import type { OffloadChecks } from '../mesh/offload_checks.js';
 import type { EntryRecord, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
+import type { PeerView } from '../reconcile/desire.js';
 import type { FindingCode } from '../reconcile/findings.js';
 import { describeOffloads } from '../reconcile/offloads.js';
 import { type DesiredPort, linkOf } from '../reconcile/plan.js';
@@ -190,16 +191,24 @@ export class Views {
         (state === 'failed' ? 'the datapath refused it; see the findings of "weft status"' : null),
       pathMtu: seen?.pathMtu ?? null,
       offloadDisabled: counted?.offloadDisabled ?? null,
-      offloadCheck: this.offloadCheck(id, programmed),
+      offloadCheck: this.offloadCheck(id, programmed, seen),
       idle,
       counters: withoutHandle(counted),
     };
   }
 
-  private offloadCheck(peer: string, programmed: boolean): Peer['offloadCheck'] {
-    if (!programmed) return { state: 'off', at: null, detail: 'the peer is not in use' };
+  private offloadCheck(
+    peer: string,
+    programmed: boolean,
+    { reason, pathMtu }: Pick<PeerView, 'reason' | 'pathMtu'> = { reason: null, pathMtu: null },
+  ): Peer['offloadCheck'] {
+    if (!programmed) {
+      const detail = `the peer is not in use${reason === null ? '' : `: ${reason}`}`;
+      return { state: 'off', at: null, detail };
+    }
     const { state, at, detail } = this.parts.offloadChecks.view(peer);
-    return { state, at: at?.toISOString() ?? null, detail };
+    const noPath = state === 'pending' && pathMtu === null ? reason : null;
+    return { state, at: at?.toISOString() ?? null, detail: noPath ?? detail };
   }
 
   /**

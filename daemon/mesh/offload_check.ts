@@ -19,6 +19,9 @@ function shapesOf(largestFrame: number): { datagrams: number; bytes: number }[] 
   ];
 }
 
+const noAnswer =
+  'the peer does not answer: weftd does not run there, does not have this host as its peer, or a firewall is between; or it is not weft';
+
 /** Errors of the kernel that say that it does not do UDP_SEGMENT here (or not any more), rather than not now. */
 const refusals: ReadonlySet<string> = new Set(['EIO', 'EINVAL', 'EOPNOTSUPP']);
 
@@ -60,11 +63,21 @@ function damaged(attempts: readonly Attempt[]): CheckResult {
 
 function silence(answers: number): CheckResult {
   if (answers > 0) return { state: 'pending', detail: 'the peer stopped answering' };
-  return { state: 'no-answer', detail: 'the peer does not answer: it is not weft, or does not run' };
+  return { state: 'no-answer', detail: noAnswer };
 }
 
 function refused(error: string, segmented: boolean): CheckResult {
   if (segmented && refusals.has(error))
     return { state: 'off', detail: `the kernel refuses UDP_SEGMENT (${error})` };
+  // Netfilter's word for a datagram that it drops. What guests send in bursts would be dropped alike.
+  if (segmented && error === 'EPERM') {
+    const detail =
+      'a firewall of this host refuses bursts (EPERM): let it pass UDP of any length to the peer';
+    return { state: 'failed', detail };
+  }
+  if (error === 'EPERM') {
+    const detail = 'a firewall of this host refuses what weftd sends (EPERM): let it pass UDP to the peer';
+    return { state: 'pending', detail };
+  }
   return { state: 'pending', detail: `the burst could not be sent (${error})` };
 }

@@ -261,6 +261,7 @@ describe('checks of the offload', () => {
 
   it.each([
     ['EIO', 'off', 'the kernel refuses UDP_SEGMENT (EIO)'],
+    ['EPERM', 'failed', expect.stringContaining('a firewall of this host refuses bursts (EPERM)')],
     ['ENOBUFS', 'pending', 'the burst could not be sent (ENOBUFS)'],
   ])('say it when the kernel refuses a burst with %s', async (error, state, detail) => {
     put('v2');
@@ -271,7 +272,18 @@ describe('checks of the offload', () => {
     };
     await vi.advanceTimersByTimeAsync(5 * second);
     expect(checks.view('v2')).toMatchObject({ state, detail });
-    expect(native.engine.calls).not.toContain('setOffloadCorrupts true');
+    expect(native.engine.calls.includes('setOffloadCorrupts true')).toBe(state === 'failed');
+  });
+
+  it('name the firewall that refuses single datagrams too', async () => {
+    put('v2');
+    native.engine.onBurst = (peer, nonce) =>
+      native.engine.raise({ type: 'offload-report', peer, nonce, error: 'EPERM', sent: 0, missing: [] });
+    const { state, detail } = await now('v2');
+    expect([state, detail]).toEqual([
+      'pending',
+      expect.stringContaining('a firewall of this host refuses what weftd sends (EPERM)'),
+    ]);
   });
 
   it('ask again for what was lost or late', async () => {

@@ -1,0 +1,24 @@
+// What the Engine class tells JS (daemon/datapath/native.d.ts): counters and events.
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <string>
+
+#include "engine/counters.h"
+#include "engine/engine.h"
+#include "engine/events.h"
+
+namespace weft {
+
+// `aa:bb:cc:dd:ee:ff`
+std::string mac_text(Mac mac);
+Napi::Number number(Napi::Env env, uint64_t value);
+Napi::Number number(Napi::Env env, const Counter& counter);
+Napi::Object where_object(Napi::Env env, Destination where);
+Napi::Object event_object(Napi::Env env, const Event& event);
+// Control thread.
+Napi::Object all_counters(Napi::Env env, const Engine& engine);
+
+}  // namespace weft

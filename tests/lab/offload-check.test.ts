@@ -39,6 +39,13 @@ const lossOfBursts = (host: Host, action: '-A' | '-D') =>
     ...['-p', 'udp', '-m', 'length', '--length', '1501:65535', '-j', 'DROP'],
   ]);
 
+/** What netfilter drops on its way out, the sender is told by EPERM. */
+const refusalOfBursts = (host: Host, action: '-A' | '-D') =>
+  host.namespace.run([
+    ...['iptables', '-w', action, 'OUTPUT'],
+    ...['-p', 'udp', '-m', 'length', '--length', '1501:65535', '-j', 'DROP'],
+  ]);
+
 describe('the check of the offload between two weft hosts', () => {
   let pair: Pair;
 
@@ -93,6 +100,16 @@ describe('the check of the offload between two weft hosts', () => {
     const { offloadDisabled } = await checkedIs(h1, h2.ipv4, 'passed');
     expect(offloadDisabled).toBeNull();
     await until('status tells nothing of it', async () => (await finding()) === undefined);
+  });
+
+  it('names a firewall of its own host that refuses bursts, and sends none', async () => {
+    const { h1, h2, a, b } = pair;
+    await refusalOfBursts(h1, '-A');
+    const { offloadDisabled } = await checkedIs(h1, h2.ipv4, 'failed');
+    expect(offloadDisabled).toContain('a firewall of this host refuses bursts (EPERM)');
+    expect((await a.iperf(b, '10.42.0.2', '-n', '50M')).gbitPerSecond).toBeGreaterThan(0);
+    await refusalOfBursts(h1, '-D');
+    expect((await checkedIs(h1, h2.ipv4, 'passed')).offloadDisabled).toBeNull();
   });
 });
 

@@ -81,7 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     } else if (kind == 1 && length >= 5) {
       rig.receive(built(bytes), asked);
     } else if (kind == 2 && length >= 4) {
-      asked = bytes[0];
+      if (bytes[1] != 0) asked = bytes[0];  // a burst of none is a question only
       require(rig.worker.request_offload_check({.peer = 0,
                                                 .nonce = asked,
                                                 .datagrams = bytes[1],

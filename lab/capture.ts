@@ -41,12 +41,14 @@ const ipv6Fragment = 44;
 export class Capture {
   readonly #child: ChildProcess;
   #bytes = Buffer.alloc(0);
+  /** What came since, joined when it is asked for: tcpdump must not wait, or it loses frames. */
+  #chunks: Buffer[] = [];
   #said = '';
 
   private constructor(child: ChildProcess) {
     this.#child = child;
     child.stdout?.on('data', (chunk: Buffer) => {
-      this.#bytes = Buffer.concat([this.#bytes, chunk]);
+      this.#chunks.push(chunk);
     });
     child.stderr?.on('data', (chunk: Buffer) => {
       this.#said += chunk.toString();
@@ -66,17 +68,20 @@ export class Capture {
 
   /** What was captured so far, as a file of libpcap. */
   get pcap(): Buffer {
+    if (this.#chunks.length > 0) this.#bytes = Buffer.concat([this.#bytes, ...this.#chunks]);
+    this.#chunks = [];
     return this.#bytes;
   }
 
   /** The Ethernet frames so far, of super-frames the beginning. */
   frames(): Buffer[] {
     // libpcap's file format: 24 bytes of header, 16 before each frame, in the byte order of the machine.
+    const bytes = this.pcap;
     const frames: Buffer[] = [];
-    for (let at = 24; at + 16 <= this.#bytes.length; ) {
-      const length = this.#bytes.readUInt32LE(at + 8);
-      if (at + 16 + length > this.#bytes.length) break;
-      frames.push(this.#bytes.subarray(at + 16, at + 16 + length));
+    for (let at = 24; at + 16 <= bytes.length; ) {
+      const length = bytes.readUInt32LE(at + 8);
+      if (at + 16 + length > bytes.length) break;
+      frames.push(bytes.subarray(at + 16, at + 16 + length));
       at += 16 + length;
     }
     return frames;

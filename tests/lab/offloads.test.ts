@@ -49,9 +49,10 @@ describe('offloads', () => {
     const capture = await Capture.start(namespace, { direction, filter });
     try {
       await work();
-      const seen = await until('most of it was captured', () => {
+      // tcpdump may lose some of a transfer that is over within a millisecond; an eighth shows how its frames are made.
+      const seen = await until('enough of it was captured', () => {
         const lengths = frameLengths(capture.pcap);
-        return lengths.reduce((sum, length) => sum + length, 0) > bytes / 2 && lengths;
+        return lengths.reduce((sum, length) => sum + length, 0) > bytes / 8 && lengths;
       });
       return Math.max(...seen);
     } finally {

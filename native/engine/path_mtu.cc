@@ -6,9 +6,10 @@
 // (outbox.cc). The frames of that send are lost without an answer; what the guest sends again is answered from here.
 //
 // IPv4 without DF is fragmented, a TCP super-frame without DF cut smaller, and of a UDP super-frame, whose datagrams keep their
-// sizes, each datagram is fragmented: queued to the peer are then the pieces. Anything else has the verdict that it would have had, and is queued to the peer and dropped there as too_big, a super-frame with all
-// of its segments. The answer is another frame: queued to the port that the frame came from, and received from nobody. It is
-// written over the frame, which nothing refers to any more.
+// sizes, each datagram is fragmented: queued to the peer are then the pieces. Anything else has the verdict that it would have
+// had, and is queued to the peer and dropped there as too_big, a super-frame with all of its segments. The answer is another
+// frame: queued to the port that the frame came from, and received from nobody. It is written over the frame, which nothing
+// refers to any more.
 //
 // Frames that are replicated are dropped without an answer: the peer that they do not fit to may not be the one that they are
 // for.

@@ -16,7 +16,7 @@ std::string mac_text(Mac mac) {
 }
 
 Napi::Number number(Napi::Env env, uint64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
-Napi::Number number(Napi::Env env, const Counter& counter) { return number(env, counter.get()); }
+static Napi::Number number(Napi::Env env, const Counter& counter) { return number(env, counter.get()); }
 
 Napi::Object where_object(Napi::Env env, Destination where) {
   Napi::Object object = Napi::Object::New(env);

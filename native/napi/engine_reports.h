@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <string>
 
-#include "engine/counters.h"
 #include "engine/engine.h"
 #include "engine/events.h"
 
@@ -15,7 +14,6 @@ namespace weft {
 // `aa:bb:cc:dd:ee:ff`
 std::string mac_text(Mac mac);
 Napi::Number number(Napi::Env env, uint64_t value);
-Napi::Number number(Napi::Env env, const Counter& counter);
 Napi::Object where_object(Napi::Env env, Destination where);
 Napi::Object event_object(Napi::Env env, const Event& event);
 // Control thread.

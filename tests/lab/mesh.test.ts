@@ -106,6 +106,8 @@ describe.each([2, 3, 8])('a mesh of %i hosts with two networks of equal addresse
   );
 
   it('a guest that moves to another host is found there by all, from wherever they are', async () => {
+    // Until they hear of the move, others send to the host it left, which has it behind a peer by then: nothing goes from peer to peer.
+    exceptions = { drops: ['same_port'] };
     for (const member of [blue[0], blue[0], blue.at(-1)] as Member[]) {
       const next = hosts[(hosts.indexOf(member.host) + 1) % hosts.length] as Host;
       await member.host.api.send('DELETE', `/v1/ports/${member.port.id}`);

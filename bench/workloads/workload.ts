@@ -1,0 +1,42 @@
+import type { Lab } from '../../lab/lab.js';
+import type { CpuUse } from '../machine.js';
+import type { Bed } from '../systems/system.js';
+
+/** What one measurement of one system gave. */
+export interface Reading {
+  /** The figure that is compared, in the workload's unit. */
+  value: number;
+  /** CPU time of the whole machine above its idle baseline, for one unit of work in the workload's cost unit; null where it has none. */
+  cost: number | null;
+  /** Null where nothing ran for a time that could be measured. */
+  cpu: CpuUse | null;
+  /** What else is worth knowing, by the words of the table. */
+  details: Record<string, number>;
+}
+
+/** What a figure means. */
+export interface Figure {
+  /** In results; `--only` takes it, and the group. */
+  readonly key: string;
+  readonly group: string;
+  readonly title: string;
+  readonly unit: string;
+  readonly higherIsBetter: boolean;
+  /** Such as `CPU s/GB`; null where CPU time is not compared. */
+  readonly costUnit: string | null;
+}
+
+/** Traffic between the guests of a bed, the same for every system. */
+export interface Workload extends Figure {
+  /** What a system must have; the others are shown as not measured. */
+  readonly needs: { readonly layer2?: boolean; readonly ipv6?: boolean; readonly neighbour?: boolean };
+  run(bed: Bed, seconds: number): Promise<Reading>;
+}
+
+/** What needs hosts of its own, or none: scale, start and recovery, memory, micro-benchmarks. */
+export interface Experiment extends Figure {
+  /** Keys of the systems that it can measure. */
+  readonly systems: readonly string[];
+  /** Makes what it needs in `lab`, and removes it again. */
+  run(lab: Lab, system: string, seconds: number): Promise<Reading>;
+}

@@ -13,20 +13,48 @@ describe('parseCpuTicks', () => {
 });
 
 describe('cpuUse', () => {
+  const sample = (idle: number, steal: number, total: number, others = 0, daemons = 0) => ({
+    machine: { idle, steal, total },
+    others,
+    daemons,
+  });
+
   it('counts what was neither idle nor stolen, in CPUs', () => {
-    const before = { machine: { idle: 100, steal: 0, total: 200 }, others: 5 };
-    const after = { machine: { idle: 150, steal: 10, total: 400 }, others: 25 };
-    expect(cpuUse(before, after, 2)).toEqual({ busyCpus: 1.4, stealShare: 0.05, otherCpus: 0.2 });
+    expect(cpuUse(sample(100, 0, 200, 5, 10), sample(150, 10, 400, 25, 60), 2)).toEqual({
+      busyCpus: 1.4,
+      stealShare: 0.05,
+      otherCpus: 0.2,
+      workCpus: 1.2,
+      daemonCpus: 0.5,
+    });
+  });
+
+  it('leaves what the machine uses when it is idle out of the work', () => {
+    const use = cpuUse(sample(0, 0, 0), sample(50, 0, 200, 20), 2, 0.3);
+    expect(use.busyCpus).toBe(1.5);
+    expect(use.workCpus).toBeCloseTo(1);
+    expect(cpuUse(sample(0, 0, 0), sample(190, 0, 200), 2, 0.3).workCpus).toBe(0);
   });
 
   it('never finds other programs busier than the machine', () => {
-    const before = { machine: { idle: 100, steal: 0, total: 200 }, others: 0 };
-    const after = { machine: { idle: 200, steal: 0, total: 400 }, others: 5000 };
-    expect(cpuUse(before, after, 2)).toEqual({ busyCpus: 1, stealShare: 0, otherCpus: 1 });
+    expect(cpuUse(sample(100, 0, 200), sample(200, 0, 400, 5000), 2)).toMatchObject({
+      busyCpus: 1,
+      otherCpus: 1,
+      workCpus: 0,
+    });
+  });
+
+  it('counts nothing of daemons that were there before and not after', () => {
+    expect(cpuUse(sample(0, 0, 0, 0, 80), sample(100, 0, 200, 0, 0), 2).daemonCpus).toBe(0);
   });
 
   it('is zero when no time has passed', () => {
-    const now = { machine: { idle: 1, steal: 1, total: 3 }, others: 0 };
-    expect(cpuUse(now, now, 2)).toEqual({ busyCpus: 0, stealShare: 0, otherCpus: 0 });
+    expect(cpuUse(sample(1, 1, 3), sample(1, 1, 3), 2)).toEqual({
+      busyCpus: 0,
+      stealShare: 0,
+      otherCpus: 0,
+      workCpus: 0,
+      daemonCpus: 0,
+    });
   });
 });

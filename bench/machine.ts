@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
-import { otherTicks, readProcesses } from './other-programs.js';
 
 /** Ticks of all CPUs together since boot, from the first line of /proc/stat. */
 export interface CpuTicks {
@@ -17,6 +15,10 @@ export interface CpuUse {
   stealShare: number;
   /** CPUs that programs used which are not of this run: an estimate, as /proc cannot be read all at once. */
   otherCpus: number;
+  /** CPUs that the work took: the busy ones, less those of other programs and what the machine uses when this run is idle. */
+  workCpus: number;
+  /** CPUs of the system's own daemons, on both hosts together; a part of `workCpus`. */
+  daemonCpus: number;
 }
 
 /** Parses /proc/stat (proc_stat(5)): user nice system idle iowait irq softirq steal, then guest times that user holds already. */
@@ -27,27 +29,30 @@ export function parseCpuTicks(text: string): CpuTicks {
   return { idle: idle + iowait, steal, total: user + nice + system + idle + iowait + irq + softirq + steal };
 }
 
-/** Time is in ticks throughout, so that the length of a tick cancels out. */
-export function cpuUse(before: CpuSample, after: CpuSample, cpuCount: number): CpuUse {
-  const total = after.machine.total - before.machine.total;
-  if (total <= 0) return { busyCpus: 0, stealShare: 0, otherCpus: 0 };
-  const idle = after.machine.idle - before.machine.idle;
-  const steal = after.machine.steal - before.machine.steal;
-  const busyCpus = ((total - idle - steal) / total) * cpuCount;
-  const otherCpus = (Math.max(0, after.others - before.others) / total) * cpuCount;
-  return { busyCpus, stealShare: steal / total, otherCpus: Math.min(otherCpus, busyCpus) };
-}
-
+/** The time that has passed on a machine, by who has used it. */
 export interface CpuSample {
   machine: CpuTicks;
   /** Ticks of the programs that are not of this run. */
   others: number;
+  /** Ticks of the daemons of the system that is measured. */
+  daemons: number;
 }
 
-export function sampleCpu(): CpuSample {
+/** Time is in ticks throughout, so that the length of a tick cancels out. `idleCpus` is what the machine uses when this run is idle. */
+export function cpuUse(before: CpuSample, after: CpuSample, cpuCount: number, idleCpus = 0): CpuUse {
+  const total = after.machine.total - before.machine.total;
+  if (total <= 0) return { busyCpus: 0, stealShare: 0, otherCpus: 0, workCpus: 0, daemonCpus: 0 };
+  const inCpus = (ticks: number) => (Math.max(0, ticks) / total) * cpuCount;
+  const idle = after.machine.idle - before.machine.idle;
+  const steal = after.machine.steal - before.machine.steal;
+  const busyCpus = inCpus(total - idle - steal);
+  const otherCpus = Math.min(inCpus(after.others - before.others), busyCpus);
   return {
-    machine: parseCpuTicks(readFileSync('/proc/stat', 'utf8')),
-    others: otherTicks(readProcesses(), process.pid),
+    busyCpus,
+    stealShare: steal / total,
+    otherCpus,
+    workCpus: Math.max(0, busyCpus - otherCpus - idleCpus),
+    daemonCpus: inCpus(after.daemons - before.daemons),
   };
 }
 

@@ -9,6 +9,8 @@ export interface ProcessStat {
   parent: number;
   /** User and system time of itself and of the children that it has waited for: what ended in between is not lost. */
   ticks: number;
+  /** The same without the children's: user and system time of all its threads. */
+  ownTicks: number;
 }
 
 /** Parses /proc/PID/stat (proc_pid_stat(5)). The name in parentheses may hold anything. */
@@ -18,10 +20,12 @@ export function parseProcessStat(text: string): ProcessStat {
     .split(' ')
     .map(Number);
   const field = (number: number) => fields[number - 3] ?? 0;
+  const ownTicks = field(14) + field(15);
   return {
     pid: Number.parseInt(text, 10),
     parent: field(4),
-    ticks: field(14) + field(15) + field(16) + field(17),
+    ticks: ownTicks + field(16) + field(17),
+    ownTicks,
   };
 }
 
@@ -38,12 +42,12 @@ export function readProcesses(): ProcessStat[] {
   return processes;
 }
 
-/** Ticks of all programs together that neither are `root` or descend from it nor are kernel threads. */
-export function otherTicks(processes: readonly ProcessStat[], root: number): number {
+/** Ticks of all programs together that neither are one of `roots` or descend from it nor are kernel threads. */
+export function otherTicks(processes: readonly ProcessStat[], roots: ReadonlySet<number>): number {
   const parents = new Map(processes.map(({ pid, parent }) => [pid, parent]));
   const descends = (pid: number) => {
     for (let at: number | undefined = pid; at !== undefined; at = parents.get(at)) {
-      if (at === root || at === KTHREADD) return true;
+      if (roots.has(at) || at === KTHREADD) return true;
     }
     return false;
   };

@@ -2,6 +2,8 @@ import type { ChildProcess } from 'node:child_process';
 import { killed, type Namespace } from '../lab/namespace.js';
 
 const READY_MILLISECONDS = 10_000;
+/** Longer than any reading that is not told otherwise: a system that lets nothing pass must not hold up a run. */
+const OUTPUT_SECONDS = 60;
 
 /** A program under way in a namespace, whose standard output is read while it runs. */
 export class Program {
@@ -45,9 +47,16 @@ export class Program {
     });
   }
 
-  /** Everything that it printed, once it has ended well. */
-  async output(): Promise<string> {
+  /** Everything that it printed, once it has ended well; kills it and rejects where that takes longer. */
+  async output(limitSeconds = OUTPUT_SECONDS): Promise<string> {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      void this.kill();
+    }, limitSeconds * 1000);
     const status = await this.#ended;
+    clearTimeout(timer);
+    if (late) throw this.#failure(`took longer than ${limitSeconds} s`);
     if (status !== 0) throw this.#failure(`ended with status ${status}`);
     return this.#stdout;
   }

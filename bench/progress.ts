@@ -1,18 +1,20 @@
-import { figure } from './report.js';
+import { figure as number } from './report.js';
 import type { Step } from './rounds.js';
 
 /** A line a reading, with the time that is left at the pace so far. */
-export function progress(out: NodeJS.WritableStream, now: () => number = Date.now): (step: Step) => void {
-  const start = now();
-  return ({ pair, measurement, reading, disturbance, kept, done }) => {
-    const left = done > 0 ? ((now() - start) / done) * (1 - done) : 0;
-    const verdict = disturbance === null ? '' : `  ${kept ? 'kept though' : 'discarded'}: ${disturbance}`;
-    const value = `${figure(reading.value)} ${measurement.unit}`;
-    const cpu = `${figure(reading.cpu.busyCpus)} CPUs`;
+export function progress(out: NodeJS.WritableStream): (step: Step) => void {
+  return ({ system, figure, reading, trouble, kept, done, millisecondsLeft }) => {
     const share = `${Math.round(done * 100)} %`.padStart(5);
-    out.write(
-      `${share}  ${pair.padEnd(6)} ${measurement.title.padEnd(40)} ${value.padStart(12)} ${cpu.padStart(10)}  ${duration(left)} left${verdict}\n`,
-    );
+    const left = `${duration(millisecondsLeft)} left`.padStart(17);
+    const name = `${system.padEnd(12)} ${figure.title.padEnd(44)}`;
+    if (reading === null) {
+      out.write(`${share} ${left}  ${name} ${trouble}\n`);
+      return;
+    }
+    const value = `${number(reading.value)} ${figure.unit}`.padStart(13);
+    const cpu = (reading.cpu === null ? '' : `${number(reading.cpu.busyCpus)} CPUs`).padStart(10);
+    const verdict = trouble === null ? '' : `  ${kept ? 'kept though' : 'discarded'}: ${trouble}`;
+    out.write(`${share} ${left}  ${name} ${value} ${cpu}${verdict}\n`);
   };
 }
 

@@ -1,87 +1,43 @@
 import { describe, expect, it } from 'vitest';
-import type { Measurement, Reading } from './measurements.js';
-import { figure, markdown, spread, summarize } from './report.js';
+import { figure, markdown, type RunInfo } from './report.js';
 import type { Series } from './rounds.js';
+import { summarize } from './summary.js';
+import type { Figure, Reading } from './workloads/workload.js';
 
-const measurement: Measurement = {
-  key: 'tcp',
+const tcp: Figure = {
+  key: 'tcp-1',
+  group: 'tcp',
   title: 'TCP, 1 stream',
   unit: 'Gbit/s',
   higherIsBetter: true,
   costUnit: 'CPU s/GB',
-  run: () => Promise.reject(new Error('not run here')),
 };
-const names = { baseline: 'kernel', subject: 'weft' };
 
-function reading(value: number, cost = 1): Reading {
-  return {
-    value,
-    cost,
-    cpu: { busyCpus: 1.5, stealShare: 0, otherCpus: 0 },
-    details: { retransmits: value * 10 },
-  };
+const info: RunInfo = {
+  machine: { cpus: 2, model: 'a CPU', kernel: '6.18', node: 'v20' },
+  date: '2026-01-01',
+  rounds: 1,
+  seconds: 5,
+  idleCpus: 0.03,
+  subject: 'weft',
+  systems: [
+    { key: 'weft', title: 'weft', layer: 2, version: 'weft 1', guestMtu: 1450, failure: null },
+    { key: 'nebula', title: 'nebula', layer: 3, version: 'nebula 1', guestMtu: 1300, failure: null },
+    { key: 'n2n', title: 'n2n', layer: 2, version: 'n2n 3', guestMtu: null, failure: 'a | b' },
+  ],
+};
+
+function reading(value: number, cost: number): Reading {
+  const cpu = { busyCpus: 1.5, stealShare: 0, otherCpus: 0, workCpus: 1.5, daemonCpus: 0.5 };
+  return { value, cost, cpu, details: { retransmits: value * 10 } };
 }
-
-describe('spread', () => {
-  it.each([
-    [[3, 1, 2], { median: 2, low: 1, high: 3 }],
-    [[4, 1, 2, 3], { median: 2.5, low: 1, high: 4 }],
-    [[7], { median: 7, low: 7, high: 7 }],
-  ])('of %j', (values, expected) => {
-    expect(spread(values)).toEqual(expected);
-  });
-
-  it('of nothing is null', () => {
-    expect(spread([])).toBeNull();
-  });
-});
-
-describe('summarize', () => {
-  it('takes the median of the ratios of each round, not the ratio of the medians', () => {
-    const series: Series = {
-      measurement: 'tcp',
-      discarded: 0,
-      rounds: [
-        { kernel: reading(10), weft: reading(5) },
-        { kernel: reading(20), weft: reading(18) },
-        { kernel: reading(8), weft: reading(6.4) },
-      ],
-    };
-    const summary = summarize(measurement, series, names);
-    expect(summary.ratio?.median).toBeCloseTo(0.8);
-    expect(summary.systems.kernel?.value?.median).toBe(10);
-    expect(summary.systems.weft?.value?.median).toBe(6.4);
-  });
-
-  it('leaves a round out of the ratio in which one system has no clean reading', () => {
-    const series: Series = {
-      measurement: 'tcp',
-      discarded: 4,
-      rounds: [
-        { kernel: reading(10), weft: null },
-        { kernel: reading(10), weft: reading(9, 2) },
-      ],
-    };
-    const summary = summarize(measurement, series, names);
-    expect(summary.ratio).toEqual({ median: 0.9, low: 0.9, high: 0.9 });
-    expect(summary.complete).toBe(1);
-    expect(summary.costRatio?.median).toBe(2);
-    expect(summary.systems.kernel?.value).toEqual({ median: 10, low: 10, high: 10 });
-  });
-
-  it('has no ratio when only one system was measured', () => {
-    const series: Series = { measurement: 'tcp', discarded: 0, rounds: [{ kernel: reading(10) }] };
-    const summary = summarize(measurement, series, names);
-    expect(summary.ratio).toBeNull();
-    expect(summary.systems.weft?.value).toBeNull();
-  });
-});
 
 describe('figure', () => {
   it.each([
     [0, '0'],
     [1304, '1304'],
     [0.8123, '0.81'],
+    [0.01234, '0.012'],
     [12.345, '12.3'],
     [456.78, '457'],
   ])('%d is printed as %s', (value, text) => {
@@ -90,24 +46,17 @@ describe('figure', () => {
 });
 
 describe('markdown', () => {
-  it('shows both systems, the ratio, and a dash for what was not measured', () => {
-    const series: Series = {
-      measurement: 'tcp',
-      discarded: 3,
-      rounds: [{ kernel: reading(10), weft: reading(8, 2) }],
-    };
-    const info = {
-      machine: { cpus: 2, model: 'a CPU', kernel: '6.18', node: 'v20' },
-      date: '2026-01-01',
-      rounds: 1,
-      seconds: 5,
-      guestMtu: { kernel: 1450, weft: 1450 },
-    };
-    const text = markdown(info, [summarize(measurement, series, names)], names);
-    expect(text).toContain(
-      '| TCP, 1 stream | Gbit/s | 10 (10-10) | 8 (8-8) | **0.80 (0.80-0.80)** | 2 (2-2) | 1 | 3 |\n',
-    );
-    expect(text).toContain('| tcp: retransmits | 100 (100-100) | 80 (80-80) |\n');
-    expect(text).toContain('guest MTU kernel 1450, weft 1450');
+  it('shows every system, the ratios, and why one was not measured', () => {
+    const series: Series[] = [
+      { figure: 'tcp-1', system: 'weft', readings: [reading(8, 2)], discarded: 3, reason: null },
+      { figure: 'tcp-1', system: 'nebula', readings: [reading(4, 4)], discarded: 0, reason: null },
+      { figure: 'tcp-1', system: 'n2n', readings: [null], discarded: 0, reason: 'a | b' },
+    ];
+    const text = markdown(info, summarize([tcp], series, 'weft'));
+    expect(text).toContain('| weft | 8 (8-8) | - | 2 (2-2) | - | 0.50 (0.50-0.50) | 1 | 3 discarded |\n');
+    expect(text).toContain('| nebula (L3) | 4 (4-4) | **2** (2-2) | 4 (4-4) | 0.50 (0.50-0.50) |');
+    expect(text).toContain('| n2n | - | - | - | - | - | 0 | a \\| b |\n');
+    expect(text).toContain('| n2n | n2n | n2n 3; failed: a \\| b | 2 | - |\n');
+    expect(text).toContain('| tcp-1 | weft | retransmits | 80 (80-80) |\n');
   });
 });

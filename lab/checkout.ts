@@ -13,6 +13,11 @@ export const cleanProgram = inCheckout('dist/lab/clean.js');
 export const dockerHostInit = inCheckout('lab/docker-host-init');
 export const scapyCheck = inCheckout('lab/scapy-check');
 
+/** A program of build/native: the benchmark's generators and micro-benchmarks. */
+export function benchTool(name: string): string {
+  return inCheckout(`build/native/${name}`);
+}
+
 /** A program of lab/native. */
 export function tool(name: string): string {
   return inCheckout(`build/lab/${name}`);

@@ -37,6 +37,8 @@ export interface Workload extends Figure {
 export interface Experiment extends Figure {
   /** Keys of the systems that it can measure. */
   readonly systems: readonly string[];
+  /** At most so many rounds, for what takes long and hardly varies; as many as the run has where it is absent. */
+  readonly rounds?: number;
   /** Makes what it needs in `lab`, and removes it again. */
   run(lab: Lab, system: string, seconds: number): Promise<Reading>;
 }

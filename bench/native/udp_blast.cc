@@ -4,6 +4,7 @@
 //   udp_blast receive [--bind ADDRESS] [--port P] [--warmup W] [--seconds T]
 //   udp_blast echo    [--bind ADDRESS] [--port P] [--tcp]
 //   udp_blast ping    --to ADDRESS [--port P] [--size BYTES] [--tcp] [--warmup W] [--seconds T]
+//   udp_blast hold    [--bind ADDRESS] [--port P]
 //
 // `--size` is the UDP or TCP payload. 22 bytes of UDP over IPv4 make a frame of 64 bytes as a TAP or veth carries it
 // (14 Ethernet + 20 IPv4 + 8 UDP + 22), which is 68 on a wire with its frame check sequence.
@@ -12,36 +13,32 @@
 // in batches; several are interleaved frame by frame, the hardest order for whoever wants to join them.
 // `receive` starts its clock with the first datagram and leaves the first W seconds out.
 // `ping` has one request under way at a time.
-// `receive` and `echo` print "ready" once they are bound. `echo` runs until it is killed; the others end with a line of JSON.
-// Its cpuSeconds is what this process used meanwhile, in user space and in the kernel on its behalf.
+// `hold` binds a socket that it never reads: a receiver that takes nothing once its buffer is full.
+// `receive`, `echo` and `hold` print "ready" once they are bound. The last two run until they are killed; the others end with a
+// line of JSON. Its cpuSeconds is what this process used meanwhile, in user space and in the kernel on its behalf.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <chrono>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <string>
 #include <thread>
 #include <vector>
 
+#include "measuring.h"
+
 namespace {
 
-using Clock = std::chrono::steady_clock;
-using Seconds = std::chrono::duration<double>;
+using namespace bench;
 
 constexpr size_t kBatch = 64;
 constexpr size_t kMaxPayload = 65507;
 constexpr size_t kMaxFlows = 4096;
-constexpr int kReceiveBuffer = 4 << 20;
+// What arrives in some ten milliseconds in which the receiver does not run.
+constexpr int kReceiveBuffer = 16 << 20;
 
 struct Options {
   std::string mode;
@@ -58,22 +55,10 @@ struct Options {
 [[noreturn]] void usage(const std::string& reason) {
   std::fprintf(stderr,
                "udp_blast: %s\n"
-               "udp_blast send|receive|echo|ping [--to ADDRESS] [--bind ADDRESS] [--port P] [--size BYTES]\n"
+               "udp_blast send|receive|echo|ping|hold [--to ADDRESS] [--bind ADDRESS] [--port P] [--size BYTES]\n"
                "  [--flows F] [--seconds T] [--warmup W] [--rate FRAMES_A_SECOND] [--tcp]\n",
                reason.c_str());
   std::exit(2);
-}
-
-[[noreturn]] void fail(const char* what) {
-  std::fprintf(stderr, "udp_blast: %s: %s\n", what, std::strerror(errno));
-  std::exit(1);
-}
-
-double number(const std::string& name, const char* text, double low, double high) {
-  char* end = nullptr;
-  const double value = std::strtod(text, &end);
-  if (end == text || *end != '\0' || !(value >= low && value <= high)) usage(name + ": not a number in its range: " + text);
-  return value;
 }
 
 Options parse(int argc, char** argv) {
@@ -158,18 +143,6 @@ void set_no_delay(int fd) {
   if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) fail("TCP_NODELAY");
 }
 
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-void announce_ready() {
-  std::puts("ready");
-  std::fflush(stdout);
-}
-
 // Errors that a full queue or a receiver that is not there yet give back; the frame is lost, the sender goes on.
 bool is_loss(int error) { return error == ENOBUFS || error == ECONNREFUSED || error == EAGAIN || error == EINTR; }
 
@@ -217,7 +190,7 @@ int run_send(const Options& options) {
   Sender sender(options);
   const size_t batch = options.rate > 0 ? std::clamp<size_t>(static_cast<size_t>(options.rate / 1000), 1, kBatch) : kBatch;
   const Clock::time_point start = Clock::now();
-  const Clock::time_point end = start + std::chrono::duration_cast<Clock::duration>(Seconds(options.seconds));
+  const Clock::time_point end = start + clock_time(options.seconds);
   uint64_t sent = 0;
   uint64_t offered = 0;
   for (Clock::time_point now = start; now < end; now = Clock::now()) {
@@ -290,7 +263,8 @@ int run_receive(const Options& options) {
   Receiver receiver(options);
   receiver.set_timeout(kPatience);
   announce_ready();
-  if (receiver.receive() == 0) {
+  const size_t first = receiver.receive();
+  if (first == 0) {
     std::fprintf(stderr, "udp_blast: no datagram within %.0f s\n", kPatience);
     return 1;
   }
@@ -300,12 +274,12 @@ int run_receive(const Options& options) {
     while (Clock::now() < end) count += receiver.receive();
     return count;
   };
-  const auto after = [](double seconds) { return Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(seconds)); };
+  const auto after = [](double seconds) { return Clock::now() + clock_time(seconds); };
   run_until(after(options.warmup));
   const uint32_t overflow_before = receiver.overflow();
   const double cpu_before = cpu_seconds();
   const Clock::time_point start = Clock::now();
-  const uint64_t count = run_until(after(options.seconds));
+  const uint64_t count = (options.warmup > 0 ? 0 : first) + run_until(after(options.seconds));
   const double seconds = Seconds(Clock::now() - start).count();
   std::printf("{\"received\":%llu,\"seconds\":%.6f,\"framesPerSecond\":%.1f,\"overflow\":%u,\"cpuSeconds\":%.3f}\n",
               static_cast<unsigned long long>(count), seconds, static_cast<double>(count) / seconds,
@@ -346,6 +320,12 @@ int run_echo(const Options& options) {
   }
 }
 
+int run_hold(const Options& options) {
+  bound_socket(options, SOCK_DGRAM);
+  announce_ready();
+  while (true) pause();
+}
+
 // One request and its reply; false when the reply did not come in time (UDP only).
 bool round_trip(int fd, std::vector<char>& buffer, bool tcp) {
   if (send(fd, buffer.data(), buffer.size(), MSG_NOSIGNAL) < 0) {
@@ -361,10 +341,6 @@ bool round_trip(int fd, std::vector<char>& buffer, bool tcp) {
     have += static_cast<size_t>(length);
   }
   return true;
-}
-
-double percentile(const std::vector<double>& sorted, double share) {
-  return sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1))];
 }
 
 int run_ping(const Options& options) {
@@ -409,5 +385,6 @@ int main(int argc, char** argv) {
   if (options.mode == "receive") return run_receive(options);
   if (options.mode == "echo") return run_echo(options);
   if (options.mode == "ping") return run_ping(options);
+  if (options.mode == "hold") return run_hold(options);
   usage("unknown mode " + options.mode);
 }

@@ -39,7 +39,11 @@ describe('weftd on a fake kernel', () => {
   let logged: string[];
   let daemon: Daemon | null = null;
   const startTimes = new Map<number, string>([[process.pid, '77']]);
-  const proc: Proc = { bootId: () => 'boot-1', startTime: (pid) => startTimes.get(pid) ?? null };
+  const proc: Proc = {
+    bootId: () => 'boot-1',
+    startTime: (pid) => startTimes.get(pid) ?? null,
+    inhabits: () => false,
+  };
 
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'weft-daemon-'));

@@ -388,7 +388,10 @@ export interface Native {
   /** Tries the offloads in a network namespace made for it; half a second at most. */
   probe(): Probe;
   netnsInfo(path: NetnsPath): NetnsInfo;
-  /** Makes the link under a unique temporary name, then moves and renames it in one step. Nothing is left behind on an error. */
+  /**
+   * Makes the link in its namespace, under a unique temporary name until it is set up. Nothing is left behind on an error. The
+   * descriptors keep the namespace alive.
+   */
   tapCreate(options: TapCreateOptions): TapResult;
   /**
    * Attaches to a persistent TAP that an earlier process left, inside its namespace. ENODEV when it is gone, EPERM when its alias

@@ -27,7 +27,7 @@ const gsoMaxSize = 61_000;
 const gsoMaxSegs = 128;
 const queues = 1;
 
-/** Making and ending a device waits for all CPUs, tens of milliseconds each. */
+/** Ending a device waits for all CPUs, tens of milliseconds. */
 const slow: ReadonlySet<Step['do']> = new Set(['create-tap', 'reattach-tap', 'detach-port', 'delete-link']);
 
 export class Carrier {
@@ -135,7 +135,7 @@ export class Carrier {
     try {
       this.datapath.addPort(
         port.id,
-        { network: port.network, cookie, netns, pins: false },
+        { network: port.network, cookie, netns, pins: netns !== null },
         () => {
           const { fds } = this.kernel.tapCreate(options);
           made = true;

@@ -8,6 +8,8 @@ import type { Proc } from './proc.js';
 export class Namespaces {
   /** What this round saw already: opening a namespace costs a thread's setns, and many ports may share one. */
   private readonly seen = new Map<string, string>();
+  /** Of the namespaces that were seen, by cookie. */
+  private inodes = new Map<string, string>();
   private own: string | null = null;
 
   constructor(
@@ -42,17 +44,19 @@ export class Namespaces {
     };
   }
 
-  /** From here on {@link locate} and {@link cookieAt} look again. */
-  beginRound(): void {
+  /** From here on {@link locate} and {@link cookieAt} look again. `held` are cookies of namespaces that may have lost their path. */
+  beginRound(held: ReadonlySet<string> = new Set()): void {
     this.seen.clear();
+    this.inodes = new Map([...this.inodes].filter(([cookie]) => held.has(cookie)));
   }
 
   /** Cookie of the namespace at a path, as this round saw it. Throws what the kernel refuses. */
   cookieAt(path: string): string {
     const seen = this.seen.get(path);
     if (seen !== undefined) return seen;
-    const { cookie } = this.kernel.netnsInfo(path);
+    const { cookie, inode } = this.kernel.netnsInfo(path);
     this.seen.set(path, cookie);
+    this.inodes.set(cookie, inode);
     return cookie;
   }
 
@@ -69,6 +73,7 @@ export class Namespaces {
       return {
         state: 'gone',
         reason: `namespace ${record.given} is not there (${errnoOf(error) ?? 'unreadable'})`,
+        inhabited: this.inhabited(record.cookie),
       };
     }
   }
@@ -94,6 +99,11 @@ export class Namespaces {
       }
     }
     return { state: 'absent' };
+  }
+
+  private inhabited(cookie: string): boolean {
+    const inode = this.inodes.get(cookie);
+    return inode !== undefined && this.proc.inhabits(inode);
   }
 
   /**

@@ -151,6 +151,9 @@ describe('the plan', () => {
       'detach-port',
     ]);
     expect(plan(desired({ ports: [port('p')] }), actual({ places, ports: attached(false) }))).toEqual([]);
+    const inhabited = new Map<string, Place>([['p', { state: 'gone', reason: 'gone', inhabited: true }]]);
+    const state = { places: inhabited, ports: attached(true) };
+    expect(plan(desired({ ports: [port('p')] }), actual(state))).toEqual([]);
   });
 
   it('takes links that cannot be listed just now for no proof', () => {

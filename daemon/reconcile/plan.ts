@@ -41,8 +41,8 @@ export type Place =
   | { state: 'present'; path: NetnsPath; cookie: string }
   /** The kernel could not tell just now (EMFILE and the like): nothing is done about the port. */
   | { state: 'unsure'; reason: string }
-  /** Its path is gone; a NAME or PATH may return. */
-  | { state: 'gone'; reason: string }
+  /** Its path is gone; a NAME or PATH may return. `inhabited`: processes live on in the namespace that it led to. */
+  | { state: 'gone'; reason: string; inhabited?: boolean }
   /** Its process is gone for good. */
   | { state: 'dead'; reason: string };
 
@@ -163,10 +163,11 @@ function planPort(port: DesiredPort, desired: Desired, actual: Actual): Step[] {
     return [...detach(place.reason, true), { do: 'expire-port', id: port.id, reason: place.reason }];
   if (place.state === 'unsure') return [];
   if (!desired.networks.has(port.network)) return detach(`network "${port.network}" is gone`);
-  // A file descriptor from inside the namespace would keep it alive for ever. One from outside sees it die by itself, and may serve
-  // processes that still live in a namespace whose name was removed.
+  // Processes that still live in a namespace whose name was removed are served on. When there is none, a file descriptor from inside
+  // would keep the namespace alive for ever; one from outside sees it die by itself.
   if (place.state === 'gone') {
-    return attached?.pins === true || attached?.network !== port.network ? detach(place.reason) : [];
+    const forsaken = attached?.pins === true && place.inhabited !== true;
+    return forsaken || attached?.network !== port.network ? detach(place.reason) : [];
   }
 
   const namespace = actual.namespaces.get(place.cookie);

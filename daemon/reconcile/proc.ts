@@ -1,11 +1,13 @@
 /** What /proc tells about processes and this boot. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 export interface Proc {
   /** Changes with every boot. */
   bootId(): string;
   /** Start time of a process in clock ticks since boot; null when there is no such process. Throws when /proc cannot be read. */
   startTime(pid: number): string | null;
+  /** Whether a process is in the network namespace of this inode. */
+  inhabits(inode: string): boolean;
 }
 
 let boot: string | null = null;
@@ -28,4 +30,17 @@ export const linuxProc: Proc = {
       throw error;
     }
   },
+  inhabits: (inode) => {
+    const wanted = `net:[${inode}]`;
+    return readdirSync('/proc').some((name) => /^\d+$/.test(name) && netnsOf(name) === wanted);
+  },
 };
+
+/** As the kernel writes it; null for a process that has ended meanwhile. */
+function netnsOf(pid: string): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return null;
+  }
+}

@@ -32,6 +32,7 @@ const redNetwork: NetworkRecord = {
 
 let native: FakeNative;
 let startTimes: Map<number, string>;
+let inhabited: Set<string>;
 let bootId: string;
 let names: Map<string, string[]>;
 let world: ReturnType<typeof build>;
@@ -41,7 +42,11 @@ function build(config: string, store = new MemoryStore()) {
     native,
     config,
     store,
-    proc: { bootId: () => bootId, startTime: (pid) => startTimes.get(pid) ?? null },
+    proc: {
+      bootId: () => bootId,
+      startTime: (pid) => startTimes.get(pid) ?? null,
+      inhabits: (inode) => inhabited.has(inode),
+    },
     lookup: async (name) => names.get(name) ?? Promise.reject(refuse('ENOTFOUND', 'getaddrinfo')),
   });
   return {
@@ -65,6 +70,7 @@ beforeEach(() => {
   native = new FakeNative();
   native.makeNamespace('/run/netns/one');
   startTimes = new Map();
+  inhabited = new Set();
   bootId = 'boot-1';
   names = new Map();
   world = build(blue);
@@ -157,6 +163,18 @@ describe('ports', () => {
     native.makeNamespace('/run/netns/one');
     await world.reconciler.settle();
     expect([findings(), native.openFds.size]).toEqual([[], 1]);
+  });
+
+  it('serve processes that live on in a namespace whose name was removed, and let it go with the last', async () => {
+    const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    inhabited.add(native.netnsInfo('/run/netns/one').inode);
+    native.namespaces.delete('/run/netns/one');
+    await world.reconciler.settle();
+    await world.reconciler.settle();
+    expect([findings(), native.openFds.size]).toEqual([[`NETNS_GONE port ${port.id}`], 1]);
+    inhabited.clear();
+    await world.reconciler.settle();
+    expect(native.openFds.size).toBe(0);
   });
 
   it.each([
@@ -323,6 +341,7 @@ describe('removing a port', () => {
   it('ends the TAP in a namespace that has no name any more', async () => {
     const namespace = native.namespaces.get('/run/netns/one');
     const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    inhabited.add(native.netnsInfo('/run/netns/one').inode);
     native.namespaces.delete('/run/netns/one');
     await world.reconciler.settle();
     expect(native.openFds.size).toBe(1);
@@ -388,6 +407,7 @@ describe('namespaces', () => {
     if (record === null) throw new Error('the port has no namespace');
     const namespaces = new Namespaces(native, {
       bootId: () => record.bootId,
+      inhabits: () => false,
       startTime: () => null,
     });
     expect(namespaces.locate(record).state).toBe('gone');
@@ -401,7 +421,10 @@ describe('namespaces', () => {
 
   it.each(['', '../x', 'a/b', '.', 'a\0b'])('have no name like %j', (given) => {
     expect(() =>
-      new Namespaces(native, { bootId: () => '', startTime: () => null }).resolve(given, null),
+      new Namespaces(native, { bootId: () => '', startTime: () => null, inhabits: () => false }).resolve(
+        given,
+        null,
+      ),
     ).toThrow(expect.objectContaining({ code: 'WEFT_NETNS_NOT_FOUND' }));
   });
 });

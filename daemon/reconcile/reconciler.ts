@@ -199,7 +199,8 @@ export class Reconciler {
 
   private async round(): Promise<void> {
     const picture = this.imagine();
-    this.parts.namespaces.beginRound();
+    const attached = [...this.parts.datapath.state().ports.values()];
+    this.parts.namespaces.beginRound(new Set(attached.map(({ cookie }) => cookie)));
     this.engineEvents.detachGone();
     const before = this.observer.observe();
     const steps = plan(picture.desired, before);

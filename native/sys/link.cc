@@ -200,10 +200,9 @@ void change_link(NetlinkSocket& netlink, int ifindex, const LinkChange& change) 
   netlink.request(request, "RTM_NEWLINK");
 }
 
-void move_link(NetlinkSocket& netlink, int ifindex, int netns_fd, const std::string& ifname) {
+void rename_link(NetlinkSocket& netlink, int ifindex, const std::string& ifname) {
   check_ifname(ifname);
   NetlinkRequest request(RTM_NEWLINK, 0, link_header(ifindex));
-  if (netns_fd >= 0) request.u32(IFLA_NET_NS_FD, static_cast<uint32_t>(netns_fd));
   request.text(IFLA_IFNAME, ifname);
   netlink.request(request, "RTM_NEWLINK");
 }

@@ -53,8 +53,8 @@ Link require_link(NetlinkSocket& netlink, const std::string& ifname);
 
 void change_link(NetlinkSocket& netlink, int ifindex, const LinkChange& change);
 
-// Moves to the namespace behind `netns_fd` (-1: stays) and renames, in one request. The index may change by it.
-void move_link(NetlinkSocket& netlink, int ifindex, int netns_fd, const std::string& ifname);
+// EEXIST when the namespace has a link of that name.
+void rename_link(NetlinkSocket& netlink, int ifindex, const std::string& ifname);
 
 void delete_link(NetlinkSocket& netlink, int ifindex);
 

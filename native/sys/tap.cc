@@ -27,45 +27,37 @@ Tap open_queues(const std::string& ifname, int queues, TunOffloads wanted) {
   return tap;
 }
 
-// In the port's namespace. What the move lost is set here: the kernel shuts the queueing discipline down on the way, and a
-// default one would be made for each of 256 queues when the link comes up.
-int finish_link(const TapOptions& options) {
-  NetlinkSocket netlink;
-  const Link link = require_link(netlink, options.ifname);
-  if (link.alias != options.alias) throw SysError(EEXIST, "RTM_NEWLINK", options.ifname);
-  set_noqueue(netlink, link.ifindex);
-  for (const std::string& address : options.addresses) add_address(netlink, link.ifindex, address);
-  if (options.up) {
-    LinkChange up;
-    up.up = true;
-    change_link(netlink, link.ifindex, up);
-  }
-  return link.ifindex;
-}
-
 }  // namespace
 
 Tap create_tap(const TapOptions& options) {
   check_ifname(options.ifname);
-  const Netns netns(options.netns);
-  const std::string temporary = temporary_ifname();
-  Tap tap = open_queues(temporary, options.queues, {options.tso, options.uso});
+  return in_netns(options.netns, [&] {
+    const std::string temporary = temporary_ifname();
+    Tap tap = open_queues(temporary, options.queues, {options.tso, options.uso});
 
-  NetlinkSocket netlink;
-  const Link link = require_link(netlink, temporary);
-  LinkChange change;
-  change.mac = options.mac;
-  change.mtu = options.mtu;
-  change.alias = options.alias;
-  change.gso_max_size = options.gso_max_size;
-  change.gso_max_segs = options.gso_max_segs;
-  change_link(netlink, link.ifindex, change);
-  move_link(netlink, link.ifindex, netns.fd(), options.ifname);
-  tap.ifindex = netns.call([&] { return finish_link(options); });
+    NetlinkSocket netlink;
+    tap.ifindex = require_link(netlink, temporary).ifindex;
+    LinkChange change;
+    change.mac = options.mac;
+    change.mtu = options.mtu;
+    change.alias = options.alias;
+    change.gso_max_size = options.gso_max_size;
+    change.gso_max_segs = options.gso_max_segs;
+    change_link(netlink, tap.ifindex, change);
+    // Before the link comes up: a default one would be made for each of its 256 queues.
+    set_noqueue(netlink, tap.ifindex);
+    rename_link(netlink, tap.ifindex, options.ifname);
+    for (const std::string& address : options.addresses) add_address(netlink, tap.ifindex, address);
+    if (options.up) {
+      LinkChange up;
+      up.up = true;
+      change_link(netlink, tap.ifindex, up);
+    }
 
-  // Last, so that every failure before, a crash included, removes the device with its descriptors.
-  set_tun_persistent(tap.queues.front().get());
-  return tap;
+    // Last, so that every failure before, a crash included, removes the device with its descriptors.
+    set_tun_persistent(tap.queues.front().get());
+    return tap;
+  });
 }
 
 Tap reattach_tap(const TapReattachOptions& options) {

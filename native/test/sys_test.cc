@@ -85,6 +85,16 @@ TapOptions options_for(const Lab& lab) {
   return options;
 }
 
+// Of a link in our own namespace, to be moved.
+TapOptions home_options() {
+  TapOptions options;
+  options.ifname = "wsystest0";
+  options.mac = "02:11:22:33:44:56";
+  options.alias = kAlias;
+  options.up = false;
+  return options;
+}
+
 TapReattachOptions reattach_options_for(const Lab& lab) {
   TapReattachOptions options;
   options.netns = lab.path();
@@ -113,6 +123,17 @@ size_t open_descriptors() {
 size_t own_links() {
   NetlinkSocket netlink;
   return list_links(netlink).size();
+}
+
+// What an engine does with an endpoint: moves the link to a namespace and renames it, in one request.
+void move_link(int ifindex, const std::string& path, const std::string& ifname) {
+  ifinfomsg header{};
+  header.ifi_index = ifindex;
+  const Netns netns(path);
+  NetlinkRequest request(RTM_NEWLINK, 0, header);
+  request.u32(IFLA_NET_NS_FD, static_cast<uint32_t>(netns.fd())).text(IFLA_IFNAME, ifname);
+  NetlinkSocket netlink;
+  netlink.request(request, "RTM_NEWLINK");
 }
 
 bool wait_for(int fd, short events, int timeout_ms) {
@@ -232,7 +253,7 @@ TEST_CASE("a TAP made down is silent until whoever took it to a namespace brings
   CHECK(errno == EAGAIN);
 
   const Lab sandbox;
-  move_link(netlink, made.ifindex, Netns(sandbox.path()).fd(), "eth0");
+  move_link(made.ifindex, sandbox.path(), "eth0");
   in_netns(sandbox.path(), [] {
     NetlinkSocket inside;
     const int ifindex = require_link(inside, "eth0").ifindex;
@@ -381,9 +402,22 @@ TEST_CASE("reattaching refuses what is not ours and makes nothing that is gone")
   CHECK(error_of([&] { reattach_tap(options); }) == ENODEV);
 }
 
-TEST_CASE("a TAP in a namespace that dies reports it on its descriptor") {
+TEST_CASE("a TAP keeps the namespace alive in which it was made, until it is closed") {
   Lab lab;
-  const Tap tap = create_tap(options_for(lab));
+  std::optional<Tap> tap = create_tap(options_for(lab));
+  const Tap witness = create_tap(home_options());
+  move_link(witness.ifindex, lab.path(), "eth1");
+  lab.destroy();
+  ifreq request{};
+  CHECK(::ioctl(witness.queues[0].get(), TUNGETIFF, &request) == 0);
+  tap.reset();
+  CHECK(wait_for(witness.queues[0].get(), 0, 10000));
+}
+
+TEST_CASE("a TAP that was moved to a namespace reports on its descriptor that it died") {
+  Lab lab;
+  const Tap tap = create_tap(home_options());
+  move_link(tap.ifindex, lab.path(), "eth0");
   lab.destroy();
   REQUIRE(wait_for(tap.queues[0].get(), 0, 10000));  // POLLERR alone; the kernel takes namespaces down in its own time
   ifreq request{};

@@ -84,6 +84,7 @@ export class Weftd {
       proc: {
         bootId: () => `boot-${this.boot}`,
         startTime: (pid) => (pid === process.pid ? '77' : null),
+        inhabits: () => false,
       },
       lookup: async () => [],
       log: pino({ level: 'silent' }),

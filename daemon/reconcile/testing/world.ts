@@ -21,7 +21,7 @@ export interface WorldOptions extends Pick<ReconcilerParts, 'now' | 'label'> {
   lookup?: Lookup;
 }
 
-const firstBoot: Proc = { bootId: () => 'boot-1', startTime: () => null };
+const firstBoot: Proc = { bootId: () => 'boot-1', startTime: () => null, inhabits: () => false };
 
 /** Locks that an earlier world took are free again, as after the end of its process. */
 export function buildWorld({

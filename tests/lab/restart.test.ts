@@ -98,6 +98,25 @@ describe('kill -9 and start again', () => {
     expect((await h1.status()).findings).toEqual([]);
   });
 
+  it('serves a process that lives on in a namespace without name, and lets go of it when it ends', async () => {
+    const { lab, h1, a } = pair;
+    const doomed = await lab.guest('nameless');
+    const port = await h1.attach(doomed, 'blue', { addresses: ['10.42.0.9/24'] });
+    const holder = h1.namespace.start(['ip', 'netns', 'exec', doomed.name, 'sleep', '600']);
+    await until('it is in its namespace', async () =>
+      (await lab.namespaces[0]?.run(['ip', 'netns', 'pids', doomed.name]))?.includes(`${holder.pid}`),
+    );
+    await h1.namespace.run(['ip', 'netns', 'del', doomed.name]);
+    const seen = async () => (await h1.status()).findings.map(({ code }) => code);
+    await until('the name is missed', async () => (await seen()).includes('NETNS_GONE'));
+    await a.reach('10.42.0.9');
+    const served = (await h1.ports()).find(({ id }) => id === port.id)?.state;
+    holder.kill('SIGKILL');
+    await until('the port waits for its namespace', async () =>
+      (await h1.ports()).some(({ id, state }) => id === port.id && state !== served),
+    );
+  });
+
   it('lets a port that was given by PID die with its process', async () => {
     const { h1, a } = pair;
     const holder = h1.namespace.start(['unshare', '--net', 'sleep', '600']);

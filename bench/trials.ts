@@ -52,12 +52,16 @@ export function workloadTrials(
   participants: readonly Participant[],
 ): Trial[] {
   return workloads.flatMap((workload) =>
-    participants.map((participant): Trial => {
-      const { bed, system } = participant;
-      const reason = whyNot(workload, participant);
-      if (bed === null || reason !== null) return { figure: workload, system: system.key, run: null, reason };
-      return { figure: workload, system: system.key, run: (seconds) => workload.run(bed, seconds), reason };
-    }),
+    participants
+      .filter(({ system }) => workload.systems?.includes(system.key) ?? true)
+      .map((participant): Trial => {
+        const { bed, system } = participant;
+        const reason = whyNot(workload, participant);
+        if (bed === null || reason !== null)
+          return { figure: workload, system: system.key, run: null, reason };
+        const run = (seconds: number) => workload.run(bed, seconds);
+        return { figure: workload, system: system.key, run, reason, ...atMost(workload.rounds) };
+      }),
   );
 }
 
@@ -75,10 +79,13 @@ export function experimentTrials(experiments: readonly Experiment[], systems: re
             await lab.close();
           }
         };
-        const maxRounds = experiment.rounds === undefined ? {} : { maxRounds: experiment.rounds };
-        return { figure: experiment, system, run, reason: null, ...maxRounds };
+        return { figure: experiment, system, run, reason: null, ...atMost(experiment.rounds) };
       }),
   );
+}
+
+function atMost(rounds: number | undefined): Pick<Trial, 'maxRounds'> {
+  return rounds === undefined ? {} : { maxRounds: rounds };
 }
 
 /** Why a system cannot be measured by a workload; null where it can. */
@@ -87,6 +94,8 @@ function whyNot({ needs }: Workload, { bed, system, failure }: Participant): str
   if (needs.layer2 === true && system.layer !== 2) return 'carries IP packets only';
   if (needs.ipv6 === true && bed.serverAddress6 === null) return 'carries no IPv6 here';
   if (needs.neighbour === true && bed.neighbour === undefined) return 'joins no two guests of one host';
+  if (needs.serverNeighbour === true && bed.serverNeighbour === undefined)
+    return 'joins no two guests of one host';
   return null;
 }
 

@@ -15,4 +15,9 @@ function place(number: number): GuestPlace {
   return { ipv4, ipv6, prefixes: [`${ipv4}/24`, `${ipv6}/64`] };
 }
 
-export const plan = { client: place(1), server: place(2), neighbour: place(3) } as const;
+export const plan = {
+  client: place(1),
+  server: place(2),
+  neighbour: place(3),
+  serverNeighbour: place(4),
+} as const;

@@ -1,6 +1,7 @@
 import { release } from 'node:os';
 import type { Lab } from '../../lab/lab.js';
 import { plan, underlayMtu } from './addresses.js';
+import { once } from './once.js';
 import type { Bed, System } from './system.js';
 
 const VNI = 42;
@@ -31,12 +32,16 @@ async function openKernel(lab: Lab): Promise<Bed> {
   await hosts[1].segment(far);
   await hosts[0].attach(client, near, plan.client.prefixes);
   await hosts[1].attach(server, far, plan.server.prefixes);
-  let neighbour: Promise<{ guest: typeof client; address: string }> | undefined;
-  const addNeighbour = async () => {
+  const neighbour = once(async () => {
     const guest = await lab.guest('kernel-neighbour');
     await hosts[0].attach(guest, near, plan.neighbour.prefixes);
     return { guest, address: plan.neighbour.ipv4 };
-  };
+  });
+  const serverNeighbour = once(async () => {
+    const guest = await lab.guest('kernel-server-neighbour');
+    await hosts[1].attach(guest, far, plan.serverNeighbour.prefixes);
+    return { guest, address: plan.serverNeighbour.ipv4 };
+  });
   return {
     client,
     server,
@@ -45,9 +50,7 @@ async function openKernel(lab: Lab): Promise<Bed> {
     clientAddress: plan.client.ipv4,
     interface: 'eth0',
     daemons: () => [],
-    neighbour: () => {
-      neighbour ??= addNeighbour();
-      return neighbour;
-    },
+    neighbour,
+    serverNeighbour,
   };
 }

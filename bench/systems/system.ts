@@ -17,6 +17,8 @@ export interface Bed {
   daemons(): readonly number[];
   /** A second guest on the client's host, on the same segment; made when it is first asked for. Absent where the system has no switch. */
   neighbour?(): Promise<{ guest: Guest; address: string }>;
+  /** The same on the server's host. */
+  serverNeighbour?(): Promise<{ guest: Guest; address: string }>;
 }
 
 /** What people would use: made by the harness from the kernel or from Debian's packages, with the options it ships with. */

@@ -1,7 +1,7 @@
 import { readVersion } from '../../daemon/version.js';
-import type { Guest } from '../../lab/guest.js';
 import type { Lab } from '../../lab/lab.js';
 import { plan } from './addresses.js';
+import { once } from './once.js';
 import type { Bed, System } from './system.js';
 
 const VNI = 42;
@@ -33,12 +33,16 @@ async function openWeft(lab: Lab): Promise<Bed> {
     });
     await host.attach(guest, NETWORK, { addresses: place.prefixes });
   }
-  let neighbour: Promise<{ guest: Guest; address: string }> | undefined;
-  const addNeighbour = async () => {
+  const neighbour = once(async () => {
     const guest = await lab.guest('weft-neighbour');
     await hosts[0].attach(guest, NETWORK, { addresses: plan.neighbour.prefixes });
     return { guest, address: plan.neighbour.ipv4 };
-  };
+  });
+  const serverNeighbour = once(async () => {
+    const guest = await lab.guest('weft-server-neighbour');
+    await hosts[1].attach(guest, NETWORK, { addresses: plan.serverNeighbour.prefixes });
+    return { guest, address: plan.serverNeighbour.ipv4 };
+  });
   return {
     client,
     server,
@@ -47,9 +51,7 @@ async function openWeft(lab: Lab): Promise<Bed> {
     clientAddress: plan.client.ipv4,
     interface: 'eth0',
     daemons: () => hosts.map(({ pid }) => pid),
-    neighbour: () => {
-      neighbour ??= addNeighbour();
-      return neighbour;
-    },
+    neighbour,
+    serverNeighbour,
   };
 }

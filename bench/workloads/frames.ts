@@ -1,60 +1,135 @@
-import { z } from 'zod';
-import { benchTool } from '../../lab/checkout.js';
 import type { Meter } from '../meter.js';
-import { Program } from '../program.js';
 import type { Bed } from '../systems/system.js';
+import {
+  countAtPort,
+  ETHERNET_BYTES,
+  type FrameTraffic,
+  frameDetails,
+  frameTarget,
+  type Received,
+  type Running,
+  receiveFrames,
+  sendFrames,
+} from './generators.js';
 import type { Reading, Workload } from './workload.js';
 
-/** 22 bytes in UDP over IPv4 make an Ethernet frame of 64 bytes, without frame check sequence. */
-const SMALL_PAYLOAD = '22';
-const WARMUP_SECONDS = 0.5;
-/** The sender goes on for this long after the receiver is to stop, so that the last frames counted meet the same load. */
-const TAIL_SECONDS = 0.5;
+/** Of RFC 2544, 9.1, and RFC 2889; the largest is what the guest's MTU lets through. */
+const SIZES = [64, 128, 256, 512, 1024, 1280, 1518];
+const FLOWS = [1, 64, 10000];
 
-const Sent = z.object({ framesPerSecond: z.number(), seconds: z.number(), cpuSeconds: z.number() });
-const Received = Sent.extend({ overflow: z.number() });
+/** Three sizes in turn: of 63 flows each has one. */
+const mixed: FrameTraffic = { sizes: [64, 512, 1400], flows: 63 };
 
-/** Small datagrams as fast as one process sends them: what reached the receiving socket. */
-export function frameWorkloads(meter: Meter): Workload[] {
-  const udpBlast = benchTool('udp_blast');
+/** A MAC that no guest has. */
+const GHOST_MAC = '02:0e:0f:00:00:01';
 
-  async function run(bed: Bed, seconds: number, flows: number): Promise<Reading> {
-    const window = ['--warmup', String(WARMUP_SECONDS), '--seconds', String(seconds)];
-    const receiver = new Program(bed.server.namespace, [udpBlast, 'receive', ...window]);
-    const total = String(WARMUP_SECONDS + seconds + TAIL_SECONDS);
-    const send = [udpBlast, 'send', '--to', bed.serverAddress, '--size', SMALL_PAYLOAD];
-    send.push('--flows', String(flows), '--seconds', total);
-    try {
-      await receiver.printed('ready');
-      const sender = new Program(bed.client.namespace, send);
-      const timing = await meter.timed(bed, () => receiver.output(seconds + 30));
-      const lines = timing.result.trim().split('\n');
-      const received = Received.parse(JSON.parse(lines.at(-1) ?? ''));
-      const sent = Sent.parse(JSON.parse(await sender.output()));
+const small = { unit: 'kpps', higherIsBetter: true, costUnit: 'CPU us/frame' } as const;
+const switches = ['weft', 'kernel', 'ovs'];
+
+function flowsOf(flows: number): string {
+  return flows === 1 ? '1 flow' : `${flows.toLocaleString('en')} flows`;
+}
+
+/** Every size and number of flows, of which 64 bytes are asked of every system and in every round. */
+function sweep(
+  group: string,
+  title: string,
+  everywhere: readonly string[],
+  run: (bed: Bed, seconds: number, traffic: FrameTraffic) => Promise<Reading>,
+) {
+  return FLOWS.flatMap((flows) =>
+    SIZES.map((size): Workload => {
+      const key = `${group}-${size}b-${flows}f`;
       return {
-        value: received.framesPerSecond / 1e3,
-        cost: (timing.cpu.workCpus / received.framesPerSecond) * 1e6,
-        cpu: timing.cpu,
-        details: {
-          'sent kpps': sent.framesPerSecond / 1e3,
-          'lost at the full receiving socket': received.overflow,
-          'sender CPU %': (100 * sent.cpuSeconds) / sent.seconds,
-          'receiver CPU %': (100 * received.cpuSeconds) / received.seconds,
-        },
+        key,
+        group,
+        title: `${title}, ${size === 1518 ? 'the largest frame' : `${size}-byte frames`}, ${flowsOf(flows)}`,
+        ...small,
+        needs: {},
+        ...(everywhere.includes(key) ? {} : { systems: switches }),
+        ...(size === 64 ? {} : { rounds: 2 }),
+        run: (bed, seconds) => run(bed, seconds, { sizes: [size], flows }),
       };
-    } finally {
-      await receiver.kill();
-    }
-  }
+    }),
+  );
+}
 
+/** UDP in frames of every size, as fast as a generator sends them past its guest's stack: what reached a socket. */
+export function frameWorkloads(meter: Meter): Workload[] {
+  const run = async (bed: Bed, seconds: number, traffic: FrameTraffic) => {
+    const target = await frameTarget(bed, bed.client, bed.server, bed.serverAddress);
+    const receiver = await receiveFrames(bed.server, seconds);
+    return measureFrames(meter, bed, target, await fitting(bed, traffic), receiver, seconds);
+  };
+  return [
+    ...sweep('pps', 'UDP', ['pps-64b-1f', 'pps-64b-64f'], run),
+    {
+      key: 'pps-mixed',
+      group: 'pps',
+      title: 'UDP, frames of 64, 512 and 1400 bytes, 63 flows',
+      ...small,
+      needs: {},
+      run: (bed, seconds) => run(bed, seconds, mixed),
+    },
+  ];
+}
+
+/** The same up to the port: the guest's kernel throws the frames away at the first look. */
+export function portFrameWorkloads(meter: Meter): Workload[] {
+  const run = async (bed: Bed, seconds: number, asked: FrameTraffic) => {
+    const traffic = await fitting(bed, asked);
+    await bed.client.reach(bed.serverAddress);
+    const receiver = await countAtPort(bed, bed.server, GHOST_MAC, traffic.sizes[0] ?? 0, seconds);
+    return measureFrames(meter, bed, `${bed.serverAddress}@${GHOST_MAC}`, traffic, receiver, seconds);
+  };
+  return sweep('port', 'To the port', [], run).map((workload) => ({ ...workload, needs: { layer2: true } }));
+}
+
+/** Frames between two ports of one host. */
+export function localFrameWorkloads(meter: Meter): Workload[] {
   return [1, 64].map((flows) => ({
-    key: `pps-64b-${flows}f`,
-    group: 'pps',
-    title: `UDP, 64-byte frames, ${flows} ${flows === 1 ? 'flow' : 'flows'}`,
-    unit: 'kpps',
-    higherIsBetter: true,
-    costUnit: 'CPU us/frame',
-    needs: {},
-    run: (bed, seconds) => run(bed, seconds, flows),
+    key: `local-pps-64b-${flows}f`,
+    group: 'local',
+    title: `UDP on one host, 64-byte frames, ${flowsOf(flows)}`,
+    ...small,
+    needs: { neighbour: true },
+    run: async (bed, seconds) => {
+      const neighbour = await bed.neighbour?.();
+      if (neighbour === undefined) throw new Error('no neighbour');
+      const target = await frameTarget(bed, bed.client, neighbour.guest, neighbour.address);
+      const receiver = await receiveFrames(neighbour.guest, seconds);
+      return measureFrames(meter, bed, target, { sizes: [64], flows }, receiver, seconds);
+    },
   }));
+}
+
+/** With sizes that a guest may send. */
+async function fitting(bed: Bed, traffic: FrameTraffic): Promise<FrameTraffic> {
+  const largest = Number(await bed.client.sys('mtu', bed.interface)) + ETHERNET_BYTES;
+  return { ...traffic, sizes: traffic.sizes.map((size) => Math.min(size, largest)) };
+}
+
+/** One sender to one receiver that is ready. */
+async function measureFrames(
+  meter: Meter,
+  bed: Bed,
+  target: string,
+  traffic: FrameTraffic,
+  receiver: Running<Received>,
+  seconds: number,
+): Promise<Reading> {
+  const sender = sendFrames(bed, bed.client, [target], traffic, seconds);
+  try {
+    const { result, cpu } = await meter.timed(bed, () => receiver.result());
+    const bytes = traffic.sizes.reduce((sum, size) => sum + size, 0) / traffic.sizes.length;
+    return {
+      value: result.framesPerSecond / 1e3,
+      cost: (cpu.workCpus / result.framesPerSecond) * 1e6,
+      cpu,
+      details: { 'bytes of a frame': bytes, ...frameDetails([await sender.result()], [result]) },
+    };
+  } finally {
+    await receiver.stop();
+    await sender.stop();
+  }
 }

@@ -1,12 +1,25 @@
 import type { Meter } from '../meter.js';
-import { frameWorkloads } from './frames.js';
+import { connectionWorkloads } from './connections.js';
+import { frameWorkloads, localFrameWorkloads, portFrameWorkloads } from './frames.js';
+import { manyGuestWorkloads } from './many-guests.js';
 import { roundTripWorkloads } from './round-trips.js';
-import { tcpWorkloads } from './tcp.js';
+import { localTcpWorkloads, tcpWorkloads } from './tcp.js';
+import { udpWorkloads } from './udp.js';
 import type { Experiment, Workload } from './workload.js';
 
 /** Traffic between the guests of a bed, in the order of the tables. */
 export function workloads(meter: Meter): Workload[] {
-  return [...tcpWorkloads(meter), ...frameWorkloads(meter), ...roundTripWorkloads(meter)];
+  return [
+    ...tcpWorkloads(meter),
+    ...localTcpWorkloads(meter),
+    ...udpWorkloads(meter),
+    ...frameWorkloads(meter),
+    ...portFrameWorkloads(meter),
+    ...localFrameWorkloads(meter),
+    ...manyGuestWorkloads(meter),
+    ...roundTripWorkloads(meter),
+    ...connectionWorkloads(meter),
+  ];
 }
 
 /** What makes its own hosts, or needs none, in the order of the tables. */

@@ -29,7 +29,16 @@ export interface Figure {
 /** Traffic between the guests of a bed, the same for every system. */
 export interface Workload extends Figure {
   /** What a system must have; the others are shown as not measured. */
-  readonly needs: { readonly layer2?: boolean; readonly ipv6?: boolean; readonly neighbour?: boolean };
+  readonly needs: {
+    readonly layer2?: boolean;
+    readonly ipv6?: boolean;
+    readonly neighbour?: boolean;
+    readonly serverNeighbour?: boolean;
+  };
+  /** Keys of the systems that are asked for it, where asking all of them would take too long. */
+  readonly systems?: readonly string[];
+  /** At most so many rounds, of what is one of many like it; as many as the run has where it is absent. */
+  readonly rounds?: number;
   run(bed: Bed, seconds: number): Promise<Reading>;
 }
 

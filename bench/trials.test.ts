@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { Guest } from '../lab/guest.js';
+import type { Namespace } from '../lab/namespace.js';
+import { type Participant, workloadTrials } from './trials.js';
+import type { Workload } from './workloads/workload.js';
+
+const guest = new Guest({ name: 'guest' } as Namespace);
+const bed = {
+  client: guest,
+  server: guest,
+  serverAddress: '10.42.0.2',
+  serverAddress6: null,
+  clientAddress: '10.42.0.1',
+  interface: 'eth0',
+  daemons: () => [],
+};
+
+function participant(key: string, layer: 2 | 3 = 2): Participant {
+  const open = () => Promise.resolve(bed);
+  const version = () => Promise.resolve(key);
+  const system = { key, title: key, layer, packages: [], version, open };
+  return { system, version: key, bed, guestMtu: 1450, failure: null };
+}
+
+function workload(more: Partial<Workload>): Workload {
+  const figure = { key: 'x', group: 'g', title: 'X', unit: 'kpps', higherIsBetter: true, costUnit: null };
+  const run = () => Promise.resolve({ value: 1, cost: null, cpu: null, details: {} });
+  return { ...figure, needs: {}, run, ...more };
+}
+
+describe('workloadTrials', () => {
+  const two = [participant('weft'), participant('nebula', 3)];
+
+  it('asks every system', () => {
+    const trials = workloadTrials([workload({})], two);
+    expect(trials.map(({ system, reason }) => [system, reason])).toEqual([
+      ['weft', null],
+      ['nebula', null],
+    ]);
+    expect(trials.every(({ run, maxRounds }) => run !== null && maxRounds === undefined)).toBe(true);
+  });
+
+  it('asks only the systems and only so many rounds that a workload wants', () => {
+    const trials = workloadTrials([workload({ systems: ['weft', 'ovs'], rounds: 2 })], two);
+    expect(trials.map(({ system, maxRounds }) => [system, maxRounds])).toEqual([['weft', 2]]);
+  });
+
+  it('says why a system cannot be measured', () => {
+    const reasons = (needs: Workload['needs']) =>
+      workloadTrials([workload({ needs })], two).map(({ reason }) => reason);
+    expect(reasons({ layer2: true })).toEqual([null, 'carries IP packets only']);
+    expect(reasons({ ipv6: true })).toEqual(['carries no IPv6 here', 'carries no IPv6 here']);
+    for (const needs of [{ neighbour: true }, { serverNeighbour: true }]) {
+      expect(reasons(needs)[0]).toBe('joins no two guests of one host');
+    }
+  });
+});

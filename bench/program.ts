@@ -61,6 +61,11 @@ export class Program {
     return this.#stdout;
   }
 
+  /** What it has printed so far. */
+  get said(): string {
+    return this.#stdout;
+  }
+
   kill(): Promise<void> {
     return killed(this.#child);
   }

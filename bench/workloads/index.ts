@@ -1,7 +1,9 @@
 import type { Meter } from '../meter.js';
 import { connectionWorkloads } from './connections.js';
+import { daemonExperiments } from './daemon.js';
 import { frameWorkloads, localFrameWorkloads, portFrameWorkloads } from './frames.js';
 import { manyGuestWorkloads } from './many-guests.js';
+import { memoryExperiments } from './memory.js';
 import { roundTripWorkloads } from './round-trips.js';
 import { localTcpWorkloads, tcpWorkloads } from './tcp.js';
 import { udpWorkloads } from './udp.js';
@@ -24,5 +26,5 @@ export function workloads(meter: Meter): Workload[] {
 
 /** What makes its own hosts, or needs none, in the order of the tables. */
 export function experiments(_meter: Meter): Experiment[] {
-  return [];
+  return [...daemonExperiments(), ...memoryExperiments()];
 }

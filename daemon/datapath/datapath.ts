@@ -109,8 +109,8 @@ export interface DatapathState {
   entries: readonly DeclaredEntry[];
 }
 
-/** FDB entries over all networks: 64 networks of 4096 machines, in a few MiB. */
-const fdbCapacity = 262_144;
+/** FDB entries over all networks, as many as one network may be configured to have: 72 MiB when all are there, none before. */
+const fdbCapacity = 1 << 20;
 const usualSourcePorts = 4;
 /** For networks that are cut off from the underlay; several may have it. */
 export const noVni = 0xffff_ffff;

@@ -36,7 +36,7 @@ export class Container {
    * {@link endGroup}.
    */
   async start(...argv: string[]): Promise<ChildProcess> {
-    const pid = await this.host.docker('inspect', '--format', '{{.State.Pid}}', this.name);
+    const pid = await this.#pid();
     const [file, ...rest] = this.host.enter(['nsenter', '-t', pid, '-m', '-n', '-u', '--', ...argv]) as [
       string,
       ...string[],
@@ -117,8 +117,18 @@ export class Container {
     return this.exec('cat', `/sys/class/net/${ifname}/${path}`);
   }
 
+  /** Where its network namespace is found from here, as long as it runs. */
+  async networkNamespace(): Promise<string> {
+    return this.host.path(`/proc/${await this.#pid()}/ns/net`);
+  }
+
   remove(): Promise<string> {
     return this.host.docker('rm', '-f', this.name);
+  }
+
+  /** The PID that it has in its host. */
+  #pid(): Promise<string> {
+    return this.host.docker('inspect', '--format', '{{.State.Pid}}', this.name);
   }
 }
 

@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { removeCgroups } from './cgroups.js';
+import type { Container } from './container.js';
 import { DockerHost } from './docker-host.js';
 import { makeImage } from './docker-image.js';
 import { FrrHost } from './frr-host.js';
@@ -101,6 +102,14 @@ export class Lab {
   /** A namespace that stands for a container: weft or a kernel host gives it its eth0. */
   async guest(name: string): Promise<Guest> {
     return new Guest(await this.namespace(name));
+  }
+
+  /** A container that an engine of the lab has made. */
+  async container(name: string, container: Container): Promise<Guest> {
+    if (this.#closing) throw new Error('the lab is closing');
+    const namespace = await Namespace.adopt(this.#prefix + name, await container.networkNamespace());
+    this.#namespaces.push(namespace);
+    return new Guest(namespace);
   }
 
   /** A host for one weftd, which is not started yet. */

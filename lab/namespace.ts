@@ -1,6 +1,7 @@
 /** One network namespace of the lab, made with `ip netns`. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { attempt, type Output, type RunOptions, run } from './command.js';
 
 export class Namespace {
@@ -29,6 +30,14 @@ export class Namespace {
       ]),
     ]);
     await namespace.ip('link', 'set', 'lo', 'up');
+    return namespace;
+  }
+
+  /** Takes in one that somebody else has made, such as a container's, as it is: `path` is its file in /proc. */
+  static async adopt(name: string, path: string): Promise<Namespace> {
+    const namespace = new Namespace(name);
+    writeFileSync(namespace.path, '', { flag: 'wx' });
+    await run(['mount', '--bind', path, namespace.path]);
     return namespace;
   }
 

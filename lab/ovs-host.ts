@@ -24,6 +24,8 @@ export class OvsHost {
   readonly namespace: Namespace;
   readonly ipv4: string;
   readonly ipv6: string;
+  /** PIDs of both daemons. */
+  readonly pids: number[] = [];
   readonly #dir: string;
   readonly #env: Record<string, string>;
   #peers = 0;
@@ -47,9 +49,9 @@ export class OvsHost {
     const file = join(this.#dir, 'conf.db');
     await this.namespace.run(['ovsdb-tool', 'create', file, schema]);
     const remote = `--remote=p${this.#database}`;
-    this.namespace.start(['ovsdb-server', file, remote, '--pidfile', '--log-file'], 'ignore', this.#env);
+    this.#start(['ovsdb-server', file, remote]);
     await until('ovsdb-server answers', async () => (await this.#try('--no-wait', 'init')) === 0);
-    this.namespace.start(['ovs-vswitchd', this.#database, '--pidfile', '--log-file'], 'ignore', this.#env);
+    this.#start(['ovs-vswitchd', this.#database]);
     const mac = (await this.namespace.run(['cat', '/sys/class/net/eth0/address'])).trim();
     const userspace = 'datapath_type=netdev';
     await this.vsctl(
@@ -115,6 +117,11 @@ export class OvsHost {
     return this.namespace.run(['ovs-vsctl', '-t', '20', `--db=${this.#database}`, ...words], {
       env: this.#env,
     });
+  }
+
+  #start(argv: readonly string[]): void {
+    const { pid } = this.namespace.start([...argv, '--pidfile', '--log-file'], 'ignore', this.#env);
+    if (pid !== undefined) this.pids.push(pid);
   }
 
   async #try(...words: string[]): Promise<number> {

@@ -1,6 +1,9 @@
 /** IP bytes of a packet on the underlay of every bed. */
 export const underlayMtu = 1500;
 
+/** What VXLAN over IPv4 leaves of it: 14 bytes are of Ethernet, 20 of IPv4, 8 of UDP and 8 of VXLAN. */
+export const vxlanMtu = underlayMtu - 50;
+
 /** Where a guest is on the segment of a bed; the same in every system. */
 export interface GuestPlace {
   readonly ipv4: string;

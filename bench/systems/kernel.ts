@@ -1,12 +1,10 @@
 import { release } from 'node:os';
 import type { Lab } from '../../lab/lab.js';
-import { plan, underlayMtu } from './addresses.js';
+import { plan, vxlanMtu } from './addresses.js';
 import { once } from './once.js';
 import type { Bed, System } from './system.js';
 
 const VNI = 42;
-/** VXLAN over IPv4: 14 of Ethernet, 20 of IPv4, 8 of UDP, 8 of VXLAN. */
-const VXLAN_OVERHEAD = 50;
 
 /**
  * What people use without weft: on each host a Linux bridge with a vxlan device to the other host and a veth into the guest.
@@ -25,9 +23,8 @@ async function openKernel(lab: Lab): Promise<Bed> {
   const hosts = [await lab.kernelHost('kernel1'), await lab.kernelHost('kernel2')] as const;
   const client = await lab.guest('kernel-client');
   const server = await lab.guest('kernel-server');
-  const mtu = underlayMtu - VXLAN_OVERHEAD;
-  const near = { vni: VNI, local: hosts[0].ipv4, remote: hosts[1].ipv4, mtu };
-  const far = { vni: VNI, local: hosts[1].ipv4, remote: hosts[0].ipv4, mtu };
+  const near = { vni: VNI, local: hosts[0].ipv4, remote: hosts[1].ipv4, mtu: vxlanMtu };
+  const far = { vni: VNI, local: hosts[1].ipv4, remote: hosts[0].ipv4, mtu: vxlanMtu };
   await hosts[0].segment(near);
   await hosts[1].segment(far);
   await hosts[0].attach(client, near, plan.client.prefixes);

@@ -137,7 +137,8 @@ int main(int argc, char** argv) {
   }
   std::this_thread::sleep_for(clock_time(options.warmup));
   const Clock::time_point start = Clock::now();
-  const Sample before = port.sample();
+  // What the clock was started by counts where nothing is left out.
+  const Sample before = options.warmup > 0 ? port.sample() : idle;
   std::this_thread::sleep_for(clock_time(options.seconds));
   const Sample after = port.sample();
   const double seconds = Seconds(Clock::now() - start).count();

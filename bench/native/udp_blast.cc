@@ -11,7 +11,7 @@
 //
 // `send` uses one connected socket a flow, so that flows differ in their source port only. One flow is sent by sendmmsg
 // in batches; several are interleaved frame by frame, the hardest order for whoever wants to join them.
-// `receive` starts its clock with the first datagram and leaves the first W seconds out.
+// `receive` starts its clock with the first datagram, which counts, and leaves the first W seconds out.
 // `ping` has one request under way at a time.
 // `hold` binds a socket that it never reads: a receiver that takes nothing once its buffer is full.
 // `receive`, `echo` and `hold` print "ready" once they are bound. The last two run until they are killed; the others end with a

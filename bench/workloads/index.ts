@@ -1,6 +1,7 @@
 import type { Meter } from '../meter.js';
 import { connectionWorkloads } from './connections.js';
 import { daemonExperiments } from './daemon.js';
+import { echoWorkloads } from './echoes.js';
 import { frameWorkloads, localFrameWorkloads, portFrameWorkloads } from './frames.js';
 import { manyGuestWorkloads } from './many-guests.js';
 import { memoryExperiments } from './memory.js';
@@ -20,6 +21,7 @@ export function workloads(meter: Meter): Workload[] {
     ...localFrameWorkloads(meter),
     ...manyGuestWorkloads(meter),
     ...roundTripWorkloads(meter),
+    ...echoWorkloads(meter),
     ...connectionWorkloads(meter),
   ];
 }

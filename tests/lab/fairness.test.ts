@@ -86,7 +86,10 @@ describe('back-pressure and fairness', () => {
     } finally {
       await killed(deaf);
     }
-    expect((await counters('dead')).txFrames - before.txFrames).toBeGreaterThanOrEqual(2 * count);
+    await until(
+      'the deaf guest was sent all',
+      async () => (await counters('dead')).txFrames - before.txFrames >= 2 * count,
+    );
     expect((await counters('dead')).txDropped).toBe(before.txDropped);
     expect((await h1.status()).frames.droppedEgress).toBe(lost);
     expect(await dead.counter('RcvbufErrors')).toBeGreaterThan(0);

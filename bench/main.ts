@@ -1,76 +1,108 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { benchResults, performancePage } from '../lab/checkout.js';
 import { Lab } from '../lab/lab.js';
+import { drawCharts } from './charts.js';
+import { compareResults, comparisonText } from './compare.js';
+import { gateReference, gateText, judge } from './gate.js';
 import { describeMachine } from './machine.js';
+import { machineName } from './machine-name.js';
 import { Meter } from './meter.js';
-import { type BenchOptions, parseOptions } from './options.js';
-import { progress } from './progress.js';
-import { markdown, type RunInfo } from './report.js';
-import { runRounds } from './rounds.js';
+import { type BenchOptions, parseCommand } from './options.js';
+import { publish } from './page.js';
+import { report } from './report.js';
+import type { Result } from './results.js';
+import { measure } from './run.js';
+import { freeName, readResult, writeReport, writeResult } from './store.js';
 import { summarize } from './summary.js';
 import { systems } from './systems/index.js';
-import { experimentTrials, type Participant, participate, workloadTrials } from './trials.js';
 import { experiments, workloads } from './workloads/index.js';
 
-const IDLE_SECONDS = 3;
-
 const meter = new Meter();
-const catalogue = { workloads: workloads(meter), experiments: experiments(meter) };
-const figures = [...catalogue.workloads, ...catalogue.experiments];
+const equipment = { systems, workloads: workloads(meter), experiments: experiments(meter), meter };
 
 try {
-  const options = await parseOptions(process.argv.slice(2), {
-    figures,
+  const command = await parseCommand(process.argv.slice(2), {
+    figures: [...equipment.workloads, ...equipment.experiments],
     systems: systems.map(({ key }) => key),
   });
-  if (process.getuid?.() !== 0) throw new Error('needs root, to make network namespaces');
-  const lab = await Lab.open();
-  try {
-    await bench(lab, options);
-  } finally {
-    await lab.close();
+  switch (command.name) {
+    case 'run':
+      await bench(command.options);
+      break;
+    case 'packages':
+      for (const name of packagesOf(command.options)) print(`${name}\n`);
+      break;
+    case 'compare':
+      compare(command);
+      break;
+    case 'report':
+      await reportAgain(command);
+      break;
   }
 } catch (error) {
   process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 }
 
-async function bench(lab: Lab, options: BenchOptions): Promise<void> {
-  const { rounds, seconds, only, keepDisturbed, json } = options;
-  const traffic = catalogue.workloads.filter(({ key }) => only.includes(key));
-  const participants: Participant[] = [];
-  for (const system of systems.filter(({ key }) => options.systems.includes(key))) {
-    const participant = await participate(lab, system, meter, traffic.length > 0);
-    participants.push(participant);
-    const { failure, version } = participant;
-    process.stderr.write(`${system.key.padEnd(12)} ${version}${failure === null ? '' : `: ${failure}`}\n`);
+async function bench(options: BenchOptions): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('needs root, to make network namespaces');
+  const { cpus, model } = describeMachine();
+  const machine = options.machine ?? machineName(cpus, model);
+  const reference =
+    options.gate === null ? null : gateReference(options.gate.file, benchResults, machine, options.only);
+  const lab = await Lab.open();
+  let result: Result;
+  try {
+    result = await measure(lab, equipment, { ...options, machine }, process.stderr);
+  } finally {
+    await lab.close();
   }
-  await meter.calibrate(IDLE_SECONDS);
-  const trials = [
-    ...workloadTrials(traffic, participants),
-    ...experimentTrials(
-      catalogue.experiments.filter(({ key }) => only.includes(key)),
-      options.systems,
-    ),
-  ];
-  const series = await runRounds(trials, {
-    rounds,
-    seconds,
-    keepDisturbed,
-    onStep: progress(process.stderr),
-    interrupted: () => lab.interrupted,
-  });
-  const info: RunInfo = {
-    machine: describeMachine(),
-    date: new Date().toISOString().slice(0, 10),
-    rounds,
-    seconds,
-    idleCpus: meter.idleCpus,
-    subject: systems[0]?.key ?? '',
-    systems: participants.map(({ system: { key, title, layer }, version, guestMtu, failure }) => ({
-      ...{ key, title, layer, version, guestMtu, failure },
-    })),
-  };
-  const summaries = summarize(figures, series, info.subject);
-  if (json !== null) writeFileSync(json, `${JSON.stringify({ info, summaries, series }, null, 2)}\n`);
-  process.stdout.write(`\n${markdown(info, summaries)}`);
+  if (options.json !== null) writeResult(options.json, result);
+  if (options.save) {
+    const name = freeName(benchResults, result);
+    await writeAll(benchResults, name, result);
+    process.stderr.write(`written: bench/results/${name}.json, .md and charts\n`);
+  }
+  if (reference === null) {
+    print(report(result, new Map()));
+  } else {
+    const verdicts = judge(reference.result, result, options.only);
+    print(gateText(verdicts, reference.file, result.figures));
+    if (verdicts.some(({ pass }) => !pass)) process.exitCode = 1;
+  }
+  if (result.series.every(({ readings }) => readings.every((reading) => reading === null))) {
+    throw new Error('nothing could be measured');
+  }
+}
+
+/** The result, its report and its charts, under one name. */
+async function writeAll(dir: string, name: string, result: Result): Promise<void> {
+  const charts = await drawCharts(result, summarize(result.figures, result.series, result.subject));
+  const links = new Map(charts.map(({ group }) => [group, `${name}/${group}.svg`]));
+  writeReport(dir, name, report(result, links), charts);
+  writeResult(`${dir}/${name}.json`, result);
+}
+
+async function reportAgain(asked: { file: string; publish: boolean }): Promise<void> {
+  const result = readResult(asked.file);
+  const name = basename(asked.file, '.json');
+  await writeAll(dirname(asked.file), name, result);
+  if (!asked.publish) return;
+  writeFileSync(performancePage, publish(readFileSync(performancePage, 'utf8'), result, name));
+}
+
+function compare(asked: { before: string; after: string; json: boolean }): void {
+  const comparison = compareResults(readResult(asked.before), readResult(asked.after));
+  print(asked.json ? `${JSON.stringify(comparison, null, 2)}\n` : comparisonText(comparison, asked));
+}
+
+/** The Debian packages of the systems of a run, each once. */
+function packagesOf(options: BenchOptions): string[] {
+  const chosen = systems.filter(({ key }) => options.systems.includes(key));
+  return [...new Set(chosen.flatMap(({ packages }) => packages))];
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { gatedFigures } from './gate.js';
 import { Meter } from './meter.js';
-import { parseOptions, quick } from './options.js';
+import { parseCommand, quick } from './options.js';
 import { systems } from './systems/index.js';
 import { experiments, workloads } from './workloads/index.js';
 
@@ -13,34 +14,72 @@ const catalogue = {
   ],
   systems: ['weft', 'kernel', 'fastd', 'tinc'],
 };
-const parse = (...argv: string[]) => parseOptions(argv, catalogue);
 
-describe('parseOptions', () => {
+async function run(...argv: string[]) {
+  const command = await parseCommand(argv, catalogue);
+  if (command.name !== 'run') throw new Error(`parsed as ${command.name}`);
+  return command.options;
+}
+
+describe('parseCommand', () => {
   it('measures everything by default', async () => {
-    expect(await parse()).toEqual({
+    expect(await run()).toEqual({
       rounds: 5,
       seconds: 5,
       only: ['tcp-1', 'tcp-4', 'pps-64b-1f', 'tcp-rr'],
       systems: ['weft', 'kernel', 'fastd', 'tinc'],
       keepDisturbed: false,
+      machine: null,
+      save: true,
       json: null,
+      gate: null,
     });
   });
 
   it('is short with --quick, but for what is given', async () => {
-    const options = await parse('--quick', '--rounds', '7');
+    const options = await run('--quick', '--rounds', '7');
     expect(options).toMatchObject({ rounds: 7, seconds: 2, systems: ['weft', 'kernel', 'fastd'] });
-    expect((await parse('--quick', '--peers', 'tinc')).systems).toEqual(['weft', 'tinc']);
+    expect((await run('--quick', '--peers', 'tinc')).systems).toEqual(['weft', 'tinc']);
   });
 
   it('takes figures and groups of them, in the order of the tables', async () => {
-    expect((await parse('--only', 'latency,tcp')).only).toEqual(['tcp-1', 'tcp-4', 'tcp-rr']);
-    expect((await parse('--only', 'tcp-4')).only).toEqual(['tcp-4']);
+    expect((await run('--only', 'latency,tcp')).only).toEqual(['tcp-1', 'tcp-4', 'tcp-rr']);
+    expect((await run('--only', 'tcp-4')).only).toEqual(['tcp-4']);
   });
 
   it('always measures weft', async () => {
-    expect((await parse('--peers', 'tinc,kernel')).systems).toEqual(['weft', 'kernel', 'tinc']);
-    expect((await parse('--peers', '')).systems).toEqual(['weft']);
+    expect((await run('--peers', 'tinc,kernel')).systems).toEqual(['weft', 'kernel', 'tinc']);
+    expect((await run('--peers', 'none')).systems).toEqual(['weft']);
+  });
+
+  it('saves nothing where it is told so', async () => {
+    expect(await run('--no-save', '--json', 'x.json')).toMatchObject({ save: false, json: 'x.json' });
+  });
+
+  it('measures what the gate needs, beside the kernel, and keeps it out of the results', async () => {
+    const options = await run('--gate');
+    expect(options).toMatchObject({ systems: ['weft', 'kernel'], save: false, gate: { file: null } });
+    expect(options.only).toEqual(['tcp-1', 'tcp-4', 'pps-64b-1f', 'tcp-rr']);
+    expect(await run('--gate', 'a.json', '--only', 'tcp-1')).toMatchObject({
+      gate: { file: 'a.json' },
+      only: ['tcp-1'],
+    });
+    expect((await run('--gate', '--save')).save).toBe(true);
+  });
+
+  it('knows the other commands', async () => {
+    const before = ['compare', 'a.json', 'b.json'];
+    expect(await parseCommand(before, catalogue)).toEqual({
+      ...{ name: 'compare', before: 'a.json', after: 'b.json', json: false },
+    });
+    expect(await parseCommand([...before, '--json'], catalogue)).toMatchObject({ json: true });
+    expect(await parseCommand(['report', 'a.json', '--publish'], catalogue)).toEqual({
+      ...{ name: 'report', file: 'a.json', publish: true },
+    });
+    expect(await parseCommand(['packages', '--peers', 'tinc'], catalogue)).toMatchObject({
+      name: 'packages',
+      options: { systems: ['weft', 'tinc'] },
+    });
   });
 });
 
@@ -61,8 +100,8 @@ describe('the catalogue of the benchmark', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it('has what a quick run measures', () => {
-    expect(quick.only.filter((key) => !keys.includes(key))).toEqual([]);
+  it('has what a quick run and the gate measure', () => {
+    expect([...quick.only, ...gatedFigures].filter((key) => !keys.includes(key))).toEqual([]);
   });
 
   it('has experiments with systems that there are only', () => {

@@ -1,4 +1,5 @@
-import yargs from 'yargs';
+import yargs, { type Argv } from 'yargs';
+import { GATE_TOLERANCE, gatedFigures, gatePeer } from './gate.js';
 
 /** What can be chosen, in the order of the tables. */
 export interface Catalogue {
@@ -7,16 +8,32 @@ export interface Catalogue {
   systems: readonly string[];
 }
 
+/** A run. */
 export interface BenchOptions {
   rounds: number;
+  /** Of one reading. */
   seconds: number;
   /** Keys of figures. */
   only: string[];
   /** Keys of systems, the subject among them. */
   systems: string[];
   keepDisturbed: boolean;
+  /** The machine's name; null for one made of its CPUs. */
+  machine: string | null;
+  /** Whether the result goes to bench/results. */
+  save: boolean;
+  /** A file that gets the result, too. */
   json: string | null;
+  /** Null for a run that is held against no other; its file is null for the newest that is committed. */
+  gate: { file: string | null } | null;
 }
+
+export type Command =
+  | { name: 'run'; options: BenchOptions }
+  /** Which packages a run needs. */
+  | { name: 'packages'; options: BenchOptions }
+  | { name: 'compare'; before: string; after: string; json: boolean }
+  | { name: 'report'; file: string; publish: boolean };
 
 /** What a quick run measures: a look at each kind of traffic, beside what is nearest. */
 export const quick = {
@@ -27,70 +44,193 @@ export const quick = {
 };
 
 const full = { rounds: 5, seconds: 5 };
+const gate = { rounds: 5, seconds: 3, only: gatedFigures, peers: [gatePeer] };
+
+const description = `$0 [OPTION...]
+$0 compare A B [--json]
+$0 report FILE [--publish]
+
+Measures weft and what people would use instead, side by side on this machine: two hosts of network namespaces for each system, which \
+take turns reading by reading. Writes what it found to bench/results as JSON, Markdown and SVG charts, and the Markdown to standard \
+output; progress goes to standard error. Measuring needs root; comparing does not.`;
+
+function epilogue({ figures, systems }: Catalogue): string {
+  const groups = [...new Set(figures.map(({ group }) => group))];
+  const listed = groups.map((group) => {
+    const keys = figures.filter((figure) => figure.group === group).map(({ key }) => key);
+    return `  ${group.padEnd(10)} ${keys.join(' ')}`;
+  });
+  return [
+    'Figures, by group:',
+    ...listed,
+    '',
+    `Systems: ${systems.join(' ')}`,
+    '',
+    'Examples:',
+    '  sudo npm run bench                  everything',
+    '  sudo npm run bench -- --quick       a first look, in about two minutes',
+    '  sudo npm run bench -- --gate        is this slower than what is committed?',
+    '  sudo npm run bench -- --only tcp,pps-64b-1f --peers kernel,fastd',
+    '  npm run bench -- compare bench/results/A.json bench/results/B.json',
+    '',
+    'Exit status: 0 where something was measured; 1 where nothing could be, or the gate is shut.',
+    'docs/performance.md says what the figures mean.',
+  ].join('\n');
+}
 
 /** Parses the command line; prints help or what is wrong, and exits, where that is asked for. */
-export async function parseOptions(argv: readonly string[], catalogue: Catalogue): Promise<BenchOptions> {
-  const { figures, systems } = catalogue;
+export async function parseCommand(argv: readonly string[], catalogue: Catalogue): Promise<Command> {
+  let command: Command | undefined;
+  await yargs(argv)
+    .scriptName('npm run bench --')
+    .usage(description)
+    .command(
+      ['$0', 'run'],
+      'Measure (the default)',
+      (words) => runOptions(words, catalogue),
+      (parsed) => {
+        command = { name: 'run', options: toOptions(parsed, catalogue) };
+      },
+    )
+    .command(
+      'packages',
+      false,
+      (words) => runOptions(words, catalogue),
+      (parsed) => {
+        command = { name: 'packages', options: toOptions(parsed, catalogue) };
+      },
+    )
+    .command(
+      'compare <A> <B>',
+      'Compare two results: ratios of B to A with 95 % confidence intervals',
+      (words) =>
+        words
+          .positional('A', { type: 'string', demandOption: true, describe: 'The result before' })
+          .positional('B', { type: 'string', demandOption: true, describe: 'The result after' })
+          .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
+      ({ A, B, json }) => {
+        command = { name: 'compare', before: A, after: B, json };
+      },
+    )
+    .command(
+      'report <FILE>',
+      'Write the Markdown and the charts of a result anew, beside it',
+      (words) =>
+        words
+          .positional('FILE', { type: 'string', demandOption: true, describe: 'A result' })
+          .option('publish', {
+            type: 'boolean',
+            default: false,
+            describe: 'Also show it in docs/performance.md',
+          }),
+      ({ FILE, publish }) => {
+        command = { name: 'report', file: FILE, publish };
+      },
+    )
+    .epilogue(epilogue(catalogue))
+    .wrap(100)
+    .version(false)
+    .strict()
+    .parse();
+  if (command === undefined) throw new Error('nothing was asked for');
+  return command;
+}
+
+function runOptions(words: Argv, { figures, systems }: Catalogue) {
   const keys = figures.map(({ key }) => key);
   const groups = [...new Set(figures.map(({ group }) => group))];
   const [subject = '', ...peers] = systems;
-  const choose = (words: readonly string[]) =>
-    figures.filter(({ key, group }) => words.includes(key) || words.includes(group)).map(({ key }) => key);
-  const parsed = await yargs(argv)
-    .scriptName('npm run bench --')
-    .usage(
-      '$0 [options]\n\nCompares weft with what people would use instead, side by side, on this machine. Needs root.',
-    )
+  return words
     .option('quick', {
       type: 'boolean',
       default: false,
-      describe: 'About two minutes: a few figures and peers',
+      describe: `About two minutes: ${quick.rounds} rounds of ${quick.seconds} s, ${quick.only.join(', ')}, beside ${quick.peers.join(' and ')}`,
     })
-    .option('rounds', { type: 'number', describe: `Interleaved rounds [${full.rounds}]` })
-    .option('seconds', { type: 'number', describe: `Seconds of one reading [${full.seconds}]` })
     .option('only', {
       type: 'string',
-      describe: `Figures and groups of figures, such as ${groups.join(',')}`,
-      coerce: words([...keys, ...groups]),
+      requiresArg: true,
+      describe: 'Figures and groups of figures to measure, with commas between them',
+      coerce: listOf([...groups, ...keys], 'figure or group'),
     })
     .option('peers', {
       type: 'string',
-      describe: `Systems beside ${subject}: some of ${peers.join(',')}`,
-      coerce: words(peers),
+      requiresArg: true,
+      describe: `Systems to measure beside ${subject}, with commas between them; none for ${subject} alone`,
+      coerce: (text: string) => (text === 'none' ? [] : listOf(peers, 'system')(text)),
+    })
+    .option('rounds', {
+      type: 'number',
+      requiresArg: true,
+      describe: `Interleaved rounds [${full.rounds}]`,
+    })
+    .option('seconds', {
+      type: 'number',
+      requiresArg: true,
+      describe: `Seconds of one reading [${full.seconds}]`,
     })
     .option('keep-disturbed', {
       type: 'boolean',
       default: false,
-      describe: 'Count readings, too, in which steal or other programs took part',
+      describe: 'Count readings, too, in which other programs or the hypervisor took part',
     })
-    .option('json', { type: 'string', describe: 'Also write every reading to this file' })
-    .check(({ rounds, seconds }) => {
-      if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
-        throw new Error('--rounds: not a count');
+    .option('gate', {
+      type: 'string',
+      describe:
+        `Measure ${gatedFigures.join(', ')} beside ${gatePeer}, and fail where a ratio is more than ${GATE_TOLERANCE * 100} % ` +
+        'below that of FILE [the newest committed result of this machine]',
+    })
+    .option('machine', {
+      type: 'string',
+      requiresArg: true,
+      describe: "The machine's name in results [made of its CPUs]",
+    })
+    .option('save', {
+      type: 'boolean',
+      describe: 'Write the result to bench/results [yes, but for --gate]; --no-save for no',
+    })
+    .option('json', { type: 'string', requiresArg: true, describe: 'Write the result to this file, too' })
+    .check(({ rounds, seconds, machine, gate: asked, quick: short }) => {
+      if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1 && rounds <= 1000))
+        throw new Error('--rounds: not a count from 1 to 1000');
       if (seconds !== undefined && !(seconds >= 1 && seconds <= 3600))
         throw new Error('--seconds: not 1 to 3600');
+      if (machine !== undefined && !/^[a-z0-9][a-z0-9.-]*$/.test(machine))
+        throw new Error('--machine: not made of a-z, 0-9, "." and "-"');
+      if (asked !== undefined && short) throw new Error('--gate and --quick: choose one');
       return true;
-    })
-    .version(false)
-    .strict()
-    .parse();
-  const defaults = parsed.quick ? quick : { ...full, only: keys, peers };
+    });
+}
+
+type RunWords = Awaited<ReturnType<typeof runOptions>['argv']>;
+
+function toOptions(parsed: RunWords, { figures, systems }: Catalogue): BenchOptions {
+  const [subject = '', ...peers] = systems;
+  const everything = { ...full, only: figures.map(({ key }) => key), peers };
+  const gated = parsed.gate !== undefined;
+  const defaults = gated ? gate : parsed.quick ? quick : everything;
+  const asked = parsed.only ?? defaults.only;
   const chosenPeers = parsed.peers ?? defaults.peers;
   return {
     rounds: parsed.rounds ?? defaults.rounds,
     seconds: parsed.seconds ?? defaults.seconds,
-    only: choose(parsed.only ?? defaults.only),
+    only: figures
+      .filter(({ key, group }) => asked.includes(key) || asked.includes(group))
+      .map(({ key }) => key),
     systems: systems.filter((system) => system === subject || chosenPeers.includes(system)),
     keepDisturbed: parsed.keepDisturbed,
+    machine: parsed.machine ?? null,
+    save: parsed.save ?? !gated,
     json: parsed.json ?? null,
+    gate: gated ? { file: parsed.gate === '' ? null : (parsed.gate ?? null) } : null,
   };
 }
 
-function words(known: readonly string[]): (text: string) => string[] {
+function listOf(known: readonly string[], what: string): (text: string) => string[] {
   return (text) => {
     const asked = text.split(',').filter((item) => item !== '');
+    if (asked.length === 0) throw new Error(`no ${what} is named`);
     for (const item of asked) {
-      if (!known.includes(item)) throw new Error(`"${item}" is none of ${known.join(', ')}`);
+      if (!known.includes(item)) throw new Error(`"${item}" is no ${what}: there are ${known.join(', ')}`);
     }
     return asked;
   };

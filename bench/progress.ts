@@ -1,4 +1,4 @@
-import { figure as number } from './report.js';
+import { numberText } from './number-text.js';
 import type { Step } from './rounds.js';
 
 /** A line a reading, with the time that is left at the pace so far. */
@@ -11,8 +11,8 @@ export function progress(out: NodeJS.WritableStream): (step: Step) => void {
       out.write(`${share} ${left}  ${name} ${trouble}\n`);
       return;
     }
-    const value = `${number(reading.value)} ${figure.unit}`.padStart(13);
-    const cpu = (reading.cpu === null ? '' : `${number(reading.cpu.busyCpus)} CPUs`).padStart(10);
+    const value = `${numberText(reading.value)} ${figure.unit}`.padStart(13);
+    const cpu = (reading.cpu === null ? '' : `${numberText(reading.cpu.busyCpus)} CPUs`).padStart(10);
     const verdict = trouble === null ? '' : `  ${kept ? 'kept though' : 'discarded'}: ${trouble}`;
     out.write(`${share} ${left}  ${name} ${value} ${cpu}${verdict}\n`);
   };

@@ -1,82 +1,80 @@
-import type { MachineInfo } from './machine.js';
-import type { FigureSummary, Spread, SystemSummary } from './summary.js';
+import { groupTitle } from './groups.js';
+import { numberText, spreadText } from './number-text.js';
+import type { Result } from './results.js';
+import { type FigureSummary, type Spread, type SystemSummary, summarize } from './summary.js';
+import { table } from './table.js';
+import { reach, targetTable } from './targets.js';
 
-/** About three significant digits, and no exponent. */
-export function figure(value: number): string {
-  if (Number.isInteger(value)) return String(value);
-  const magnitude = Math.abs(value);
-  if (magnitude >= 100) return value.toFixed(0);
-  if (magnitude >= 10) return value.toFixed(1);
-  if (magnitude >= 0.1) return value.toFixed(2);
-  return value.toPrecision(2);
-}
-
-/** What a report says of a system besides its figures. */
-export interface SystemInfo {
-  key: string;
-  title: string;
-  layer: 2 | 3;
-  version: string;
-  /** Bytes; null where no guests were made. */
-  guestMtu: number | null;
-  /** Why it was not measured; null where it was. */
-  failure: string | null;
-}
-
-export interface RunInfo {
-  machine: MachineInfo;
-  date: string;
-  rounds: number;
-  seconds: number;
-  /** CPUs that the machine used when nothing was measured. */
-  idleCpus: number;
-  systems: SystemInfo[];
-  /** Key of the system that the others are compared with. */
-  subject: string;
-}
-
-/** The report as Markdown: what was compared, a table a figure, then what else was seen. */
-export function markdown(info: RunInfo, figures: readonly FigureSummary[]): string {
-  const { cpus, model, kernel, node } = info.machine;
+/** A run as Markdown: what was compared, how far weft has got, a table a figure, then what else was seen. */
+export function report(result: Result, charts: ReadonlyMap<string, string>): string {
+  const figures = summarize(result.figures, result.series, result.subject);
   const lines = [
-    `${info.date}, ${cpus} CPUs (${model}), Linux ${kernel}, Node ${node}; ${info.rounds} interleaved rounds of ${info.seconds} s;`,
-    `idle machine: ${figure(info.idleCpus)} CPUs. Cells are: median (lowest-highest).`,
+    `# Benchmark of ${result.date.slice(0, 10)}, ${result.machine.name}`,
     '',
-    ...table(
-      ['system', '', 'version', 'layer', 'guest MTU'],
-      info.systems.map(({ key, title, version, layer, guestMtu, failure }) => [
-        key,
-        title,
-        failure === null ? version : `${version}; failed: ${failure}`,
-        String(layer),
-        guestMtu === null ? '-' : String(guestMtu),
-      ]),
-    ),
+    ...head(result),
+    '',
   ];
-  for (const summary of figures) lines.push('', ...figureTable(summary, info));
+  lines.push(...systemTable(result));
+  const reached = reach(figures, result.subject).filter((row) => row.reached !== null);
+  if (reached.length > 0) lines.push('', '## Where it must get', '', ...targetTable(reached));
+  for (const group of new Set(figures.map(({ figure }) => figure.group))) {
+    lines.push('', `## ${groupTitle(group)}`);
+    const chart = charts.get(group);
+    if (chart !== undefined) lines.push('', `![${groupTitle(group)}, by system](${chart})`);
+    const own = figures.filter(({ figure }) => figure.group === group);
+    for (const summary of own) lines.push('', ...figureTable(summary, result));
+  }
   const beside = figures.flatMap((summary) =>
     summary.systems.flatMap((system) => besideRows(summary, system)),
   );
-  lines.push('', '## Beside it', '', ...table(['figure', 'system', 'what', ''], beside), '');
+  lines.push('', '## Seen beside it', '', ...table(['figure', 'system', 'what', ''], beside), '');
   return lines.join('\n');
 }
 
-function figureTable(
-  { figure: what, systems }: FigureSummary,
-  { subject, systems: known }: RunInfo,
-): string[] {
-  const head = `### ${what.title} (\`${what.key}\`)`;
+/** On what and how it was measured, in a few lines. */
+export function head({
+  machine,
+  rounds,
+  seconds,
+  keepDisturbed,
+  idleCpus,
+  commit,
+  systems,
+  subject,
+}: Result): string[] {
+  const version = systems.find(({ key }) => key === subject)?.version ?? subject;
+  return [
+    `${version}${commit === null ? '' : ` (${commit})`} on ${machine.cpus} CPUs (${machine.model}), Linux ${machine.kernel}, Node ${machine.node}.`,
+    `${rounds} interleaved rounds of ${seconds} s; the idle machine used ${numberText(idleCpus)} CPUs.`,
+    ...(keepDisturbed ? ['Readings count that other programs or the hypervisor disturbed.'] : []),
+    'Cells are: median (lowest-highest).',
+  ];
+}
+
+function systemTable({ systems }: Result): string[] {
+  const rows = systems.map(({ key, title, version, layer, guestMtu, failure }) => [
+    ...[key, title, failure === null ? version : `${version}; failed: ${failure}`],
+    ...[`L${layer}`, guestMtu === null ? '-' : String(guestMtu)],
+  ]);
+  return table(['system', '', 'version', 'carries', 'guest MTU'], rows);
+}
+
+function figureTable({ figure: what, systems }: FigureSummary, result: Result): string[] {
   const unit = `${what.unit}${what.higherIsBetter ? '' : ', less is better'}`;
-  const columns = ['', unit, `${subject} / it`];
-  if (what.costUnit !== null) columns.push(what.costUnit, `${subject} / it`);
+  const compared = systems.length > 1;
+  const ratio = compared ? [`${result.subject} / it`] : [];
+  const columns = ['', unit, ...ratio];
+  if (what.costUnit !== null) columns.push(what.costUnit, ...ratio);
   columns.push("daemons' CPUs", 'rounds', '');
   const rows = systems.map((system) => {
-    const layer = known.find(({ key }) => key === system.system)?.layer;
-    const cells = [`${system.system}${layer === 3 ? ' (L3)' : ''}`, cell(system.value), bold(system.ratio)];
-    if (what.costUnit !== null) cells.push(cell(system.cost), cell(system.costRatio));
-    return [...cells, cell(system.daemonCpus), String(system.rounds), note(system)];
+    const layer = result.systems.find(({ key }) => key === system.system)?.layer;
+    const cells = [`${system.system}${layer === 3 ? ' (L3)' : ''}`, spreadText(system.value)];
+    if (compared) cells.push(bold(system.ratio));
+    if (what.costUnit !== null) cells.push(spreadText(system.cost));
+    if (what.costUnit !== null && compared) cells.push(spreadText(system.costRatio));
+    return [...cells, spreadText(system.daemonCpus), String(system.rounds), note(system)];
   });
-  return [head, '', ...table(columns, rows)];
+  return [`### ${what.title} (\`${what.key}\`)`, '', ...table(columns, rows)];
 }
 
 function note({ discarded, reason }: SystemSummary): string {
@@ -86,28 +84,13 @@ function note({ discarded, reason }: SystemSummary): string {
 }
 
 function besideRows({ figure: what }: FigureSummary, summary: SystemSummary): string[][] {
-  const rows = Object.entries(summary.details).map(([key, values]) => [key, cell(values)]);
-  if (summary.busyCpus !== null) rows.unshift(['busy CPUs', cell(summary.busyCpus)]);
+  const rows = Object.entries(summary.details).map(([key, values]) => [key, spreadText(values)]);
+  if (summary.busyCpus !== null) rows.unshift(['busy CPUs', spreadText(summary.busyCpus)]);
   return rows.map((row) => [what.key, summary.system, ...row]);
-}
-
-function cell(values: Spread | null): string {
-  if (values === null) return '-';
-  return `${figure(values.median)} (${figure(values.low)}-${figure(values.high)})`;
 }
 
 function bold(values: Spread | null): string {
   return values === null
     ? '-'
-    : `**${figure(values.median)}** (${figure(values.low)}-${figure(values.high)})`;
-}
-
-function table(head: readonly string[], rows: readonly string[][]): string[] {
-  const line = (cells: readonly string[]) => `| ${cells.map(escaped).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)];
-}
-
-/** A cell may hold what a program said. */
-function escaped(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+    : `**${numberText(values.median)}** (${numberText(values.low)}-${numberText(values.high)})`;
 }

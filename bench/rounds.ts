@@ -112,6 +112,7 @@ export async function runRounds(trials: readonly Trial[], options: RoundOptions)
       try {
         if (trial.run === null) return null;
         reading = await trial.run(options.seconds);
+        if (!Number.isFinite(reading.value)) throw new Error('the reading is no number');
       } catch (error) {
         if (options.interrupted?.() === true) throw error;
         track.failures += 1;

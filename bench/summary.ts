@@ -57,6 +57,17 @@ export function summarize(
   });
 }
 
+/** The figures of which several systems have a value, by group: what a chart shows. */
+export function comparable(figures: readonly FigureSummary[]): Map<string, FigureSummary[]> {
+  const groups = new Map<string, FigureSummary[]>();
+  for (const summary of figures) {
+    if (summary.systems.filter(({ value }) => value !== null).length < 2) continue;
+    const { group } = summary.figure;
+    groups.set(group, [...(groups.get(group) ?? []), summary]);
+  }
+  return groups;
+}
+
 function summarizeSystem(series: Series, subject: Series | undefined): SystemSummary {
   const readings = series.readings.flatMap((reading) => reading ?? []);
   const cpus = readings.flatMap(({ cpu }) => cpu ?? []);

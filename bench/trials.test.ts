@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { Guest } from '../lab/guest.js';
+import type { Lab } from '../lab/lab.js';
 import type { Namespace } from '../lab/namespace.js';
-import { type Participant, workloadTrials } from './trials.js';
-import type { Workload } from './workloads/workload.js';
+import { Meter } from './meter.js';
+import type { System } from './systems/system.js';
+import { experimentTrials, type Participant, participate, workloadTrials } from './trials.js';
+import type { Experiment, Workload } from './workloads/workload.js';
 
 const guest = new Guest({ name: 'guest' } as Namespace);
 const bed = {
@@ -53,5 +56,52 @@ describe('workloadTrials', () => {
     for (const needs of [{ neighbour: true }, { serverNeighbour: true }]) {
       expect(reasons(needs)[0]).toBe('joins no two guests of one host');
     }
+  });
+
+  it('says why a system could not be made', () => {
+    const missing = { ...participant('tinc'), bed: null, failure: 'tincd: not found' };
+    expect(workloadTrials([workload({})], [missing])).toMatchObject([
+      { run: null, reason: 'tincd: not found' },
+    ]);
+  });
+});
+
+describe('participate', () => {
+  const lab = { interrupted: false } as Lab;
+
+  function systemOf(changes: Partial<System>): System {
+    const { system } = participant('tinc');
+    return { ...system, open: () => Promise.reject(new Error('no such device')), ...changes };
+  }
+
+  it('tells why a system cannot be made', async () => {
+    const got = await participate(lab, systemOf({}), new Meter(), true);
+    expect(got).toMatchObject({ version: 'tinc', bed: null, failure: 'no such device' });
+  });
+
+  it('tells that a system is not there at all', async () => {
+    const system = systemOf({ version: () => Promise.reject(new Error('tincd: not found')) });
+    expect(await participate(lab, system, new Meter(), true)).toMatchObject({ failure: 'tincd: not found' });
+  });
+
+  it('makes no bed that nobody asks for', async () => {
+    const got = await participate(lab, systemOf({}), new Meter(), false);
+    expect(got).toMatchObject({ version: 'tinc', bed: null, failure: null });
+  });
+
+  it('ends with a failure that comes from an interruption', async () => {
+    const ending = { interrupted: true } as Lab;
+    await expect(participate(ending, systemOf({}), new Meter(), true)).rejects.toThrow('no such device');
+  });
+});
+
+describe('experimentTrials', () => {
+  it('takes the systems of each experiment that were asked for', () => {
+    const { key, group, title, unit, higherIsBetter, costUnit } = workload({});
+    const figure = { key, group, title, unit, higherIsBetter, costUnit };
+    const run = () => Promise.reject(new Error('not run here'));
+    const experiment: Experiment = { ...figure, systems: ['weft', 'kernel'], rounds: 2, run };
+    const trials = experimentTrials([experiment], ['weft', 'tinc']);
+    expect(trials.map(({ system, maxRounds }) => [system, maxRounds])).toEqual([['weft', 2]]);
   });
 });

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { compareResults, comparisonText } from './compare.js';
+import { madeUpResult, madeUpSeries } from './made-up.js';
+
+const kernel = madeUpSeries('tcp-1', 'kernel', [10, 10.2, 9.8, 10.1, 9.9]);
+const before = madeUpResult([madeUpSeries('tcp-1', 'weft', [8, 8.1, 7.9, 8, 8.05]), kernel]);
+
+function changeOf(after: ReturnType<typeof madeUpResult>, system: string, over: string | null) {
+  return compareResults(before, after).changes.find(
+    (change) => change.system === system && change.over === over && change.measure === 'value',
+  );
+}
+
+describe('compareResults', () => {
+  it('marks what fell beyond doubt', () => {
+    const after = madeUpResult([madeUpSeries('tcp-1', 'weft', [6, 6.1, 5.9, 6, 6.05]), kernel]);
+    const change = changeOf(after, 'weft', null);
+    expect(change).toMatchObject({ before: 8, after: 6, verdict: 'worse' });
+    expect(change?.ratio).toBeCloseTo(0.75);
+    expect(change?.low).toBeGreaterThan(0.7);
+    expect(change?.high).toBeLessThan(0.8);
+    expect(changeOf(after, 'weft', 'kernel')).toMatchObject({ verdict: 'worse' });
+    expect(changeOf(after, 'kernel', null)).toMatchObject({ ratio: 1, verdict: 'same' });
+  });
+
+  it('finds no difference within the spread of the rounds', () => {
+    const after = madeUpResult([madeUpSeries('tcp-1', 'weft', [7, 9.5, 8.5, 7.6, 8.9]), kernel]);
+    expect(changeOf(after, 'weft', null)?.verdict).toBe('same');
+  });
+
+  it('sees through a machine that has become faster for all', () => {
+    const after = madeUpResult([
+      madeUpSeries('tcp-1', 'weft', [16, 16.2, 15.8, 16, 16.1]),
+      madeUpSeries('tcp-1', 'kernel', [20, 20.4, 19.6, 20.2, 19.8]),
+    ]);
+    expect(changeOf(after, 'weft', null)?.verdict).toBe('better');
+    expect(changeOf(after, 'weft', 'kernel')?.verdict).toBe('same');
+  });
+
+  it('knows that less is better of a time', () => {
+    const slow = madeUpResult([madeUpSeries('tcp-rr', 'weft', [50, 51, 49])]);
+    const fast = madeUpResult([madeUpSeries('tcp-rr', 'weft', [30, 31, 29])]);
+    expect(compareResults(slow, fast).changes[0]).toMatchObject({ measure: 'value', verdict: 'better' });
+    expect(compareResults(fast, slow).changes[0]).toMatchObject({ measure: 'value', verdict: 'worse' });
+  });
+
+  it('gives no verdict on single rounds, and says nothing of what one result lacks', () => {
+    const one = madeUpResult([
+      madeUpSeries('tcp-1', 'weft', [6, null]),
+      madeUpSeries('tcp-1', 'tinc', [1, 1]),
+    ]);
+    const { changes } = compareResults(before, one);
+    expect(changes.map(({ system }) => system)).toEqual(['weft', 'weft']);
+    expect(changes[0]).toMatchObject({ before: 8, after: 6, ratio: null, verdict: 'unknown' });
+    expect(compareResults(before, madeUpResult([madeUpSeries('tcp-1', 'weft', [null])])).changes).toEqual([]);
+  });
+
+  it('warns where the machines differ', () => {
+    const other = madeUpResult(before.series, { machine: { ...before.machine, name: '8x-cpu' }, seconds: 2 });
+    expect(compareResults(before, other).warnings).toHaveLength(2);
+  });
+});
+
+describe('comparisonText', () => {
+  it('shows the ratios with their intervals', () => {
+    const after = madeUpResult([madeUpSeries('tcp-1', 'weft', [6, 6.1, 5.9, 6, 6.05]), kernel]);
+    const text = comparisonText(compareResults(before, after), { before: 'a.json', after: 'b.json' });
+    expect(text).toContain('A is a.json, B is b.json.\n');
+    expect(text).toMatch(
+      /\| tcp-1 \| weft \/ kernel \| 0\.\d+ \| 0\.\d+ \| 0\.75\d \(0\.7\d+-0\.7\d+\) \| \*\*worse\*\* \|/,
+    );
+    expect(text).toContain('2 of 6 rows differ');
+  });
+});

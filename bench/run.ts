@@ -1,0 +1,69 @@
+import { join } from 'node:path';
+import type { Lab } from '../lab/lab.js';
+import { describeMachine } from './machine.js';
+import { machineName } from './machine-name.js';
+import type { Meter } from './meter.js';
+import type { BenchOptions } from './options.js';
+import { duration, progress } from './progress.js';
+import { RESULT_FORMAT, type Result } from './results.js';
+import { runRounds } from './rounds.js';
+import { commitOf } from './store.js';
+import type { System } from './systems/system.js';
+import { experimentTrials, type Participant, participate, workloadTrials } from './trials.js';
+import type { Experiment, Workload } from './workloads/workload.js';
+
+const IDLE_SECONDS = 3;
+
+/** Everything that can be measured. */
+export interface Equipment {
+  /** The first is the one that the others are compared with. */
+  systems: readonly System[];
+  workloads: readonly Workload[];
+  experiments: readonly Experiment[];
+  meter: Meter;
+}
+
+/** Makes the systems that were asked for, measures them, and tells how it goes on `out`. */
+export async function measure(
+  lab: Lab,
+  { systems, workloads, experiments, meter }: Equipment,
+  options: BenchOptions,
+  out: NodeJS.WritableStream,
+): Promise<Result> {
+  const start = Date.now();
+  const traffic = workloads.filter(({ key }) => options.only.includes(key));
+  const chosen = experiments.filter(({ key }) => options.only.includes(key));
+  const participants: Participant[] = [];
+  for (const system of systems.filter(({ key }) => options.systems.includes(key))) {
+    const participant = await participate(lab, system, meter, traffic.length > 0);
+    participants.push(participant);
+    const { failure, version } = participant;
+    out.write(`${system.key.padEnd(12)} ${failure === null ? version : `cannot be measured: ${failure}`}\n`);
+  }
+  await meter.calibrate(IDLE_SECONDS);
+  const trials = [...workloadTrials(traffic, participants), ...experimentTrials(chosen, options.systems)];
+  const { rounds, seconds, keepDisturbed } = options;
+  const series = await runRounds(trials, {
+    ...{ rounds, seconds, keepDisturbed },
+    onStep: progress(out),
+    interrupted: () => lab.interrupted,
+  });
+  out.write(`measured in ${duration(Date.now() - start)}\n`);
+  const machine = describeMachine();
+  return {
+    format: RESULT_FORMAT,
+    date: new Date().toISOString(),
+    commit: commitOf(join(import.meta.dirname, '..')),
+    machine: { name: options.machine ?? machineName(machine.cpus, machine.model), ...machine },
+    ...{ rounds, seconds, keepDisturbed },
+    idleCpus: meter.idleCpus,
+    subject: systems[0]?.key ?? '',
+    systems: participants.map(({ system: { key, title, layer }, version, guestMtu, failure }) => ({
+      ...{ key, title, layer, version, guestMtu, failure },
+    })),
+    figures: [...traffic, ...chosen].map(({ key, group, title, unit, higherIsBetter, costUnit }) => ({
+      ...{ key, group, title, unit, higherIsBetter, costUnit },
+    })),
+    series,
+  };
+}

@@ -1,0 +1,167 @@
+import { gatePeer } from './gate.js';
+import { numberText } from './number-text.js';
+import type { FigureSummary, SystemSummary } from './summary.js';
+import { table } from './table.js';
+
+/** Where weft must get, and where it would be well ahead. */
+export interface Target {
+  title: string;
+  /** Key of the figure. */
+  figure: string;
+  /** The figure, or the CPU time for one unit of its work. */
+  measure: 'value' | 'cost';
+  /** What it is divided by: a system, or the best other one that forwards in user space; null where the number itself counts. */
+  over: string | 'userspace' | null;
+  /** `least`: it has to reach `must`; `most`: it must not exceed it. */
+  bound: 'least' | 'most';
+  must: number;
+  aim: number;
+}
+
+/** Systems whose frames never leave the kernel, which are no measure of a program's data plane. */
+const inKernel = ['kernel', 'swarm', 'bare'];
+
+const ratio = { measure: 'value', over: gatePeer, bound: 'least' } as const;
+const absolute = { measure: 'value', over: null } as const;
+
+export const targets: readonly Target[] = [
+  { title: 'TCP, 1 stream, to the kernel', figure: 'tcp-1', ...ratio, must: 0.7, aim: 1 },
+  { title: 'TCP, 4 streams, to the kernel', figure: 'tcp-4', ...ratio, must: 0.45, aim: 0.65 },
+  { title: 'TCP, 16 streams, to the kernel', figure: 'tcp-16', ...ratio, must: 0.45, aim: 0.65 },
+  {
+    title: 'TCP, local port to local port, to a kernel bridge',
+    figure: 'local-tcp-1',
+    ...ratio,
+    must: 0.75,
+    aim: 1,
+  },
+  {
+    title: '64-byte UDP delivered to a socket, 1 flow, to the kernel',
+    figure: 'pps-64b-1f',
+    ...ratio,
+    must: 3,
+    aim: 5,
+  },
+  { title: 'the same with 64 interleaved flows', figure: 'pps-64b-64f', ...ratio, must: 1.8, aim: 3 },
+  { title: 'the same with 10,000 flows', figure: 'pps-64b-10000f', ...ratio, must: 1.4, aim: 2 },
+  {
+    title: 'CPU of the whole machine a delivered 64-byte frame, to the kernel',
+    figure: 'pps-64b-1f',
+    ...{ measure: 'cost', over: gatePeer, bound: 'most', must: 0.6, aim: 0.4 },
+  },
+  {
+    title: 'TCP request/response median latency, to the kernel',
+    figure: 'tcp-rr',
+    ...{ measure: 'value', over: gatePeer, bound: 'most', must: 1.2, aim: 1 },
+  },
+  {
+    title: 'TCP, 1 stream, to the fastest other userspace system',
+    figure: 'tcp-1',
+    ...{ measure: 'value', over: 'userspace', bound: 'least', must: 8, aim: 12 },
+  },
+  {
+    title: 'FDB lookups a second a core, 1 M entries, random hits',
+    figure: 'fdb-hits',
+    ...absolute,
+    bound: 'least',
+    must: 15,
+    aim: 30,
+  },
+  {
+    title: 'resident memory of weftd at rest',
+    figure: 'memory-rest',
+    ...absolute,
+    bound: 'most',
+    must: 90,
+    aim: 60,
+  },
+  {
+    title: 'resident memory of weftd with 1,000 ports and 100,000 FDB entries',
+    figure: 'memory-load',
+    ...{ ...absolute, bound: 'most', must: 200, aim: 120 },
+  },
+  {
+    title: 'kernel memory a TAP port',
+    figure: 'memory-tap',
+    ...absolute,
+    bound: 'most',
+    must: 0.5,
+    aim: 0.3,
+  },
+  { title: 'start to ready', figure: 'start', ...absolute, bound: 'most', must: 1, aim: 0.5 },
+  { title: 'port add', figure: 'port-add', ...absolute, bound: 'most', must: 20, aim: 5 },
+];
+
+/** How far a run has got with one target. */
+export interface Reached {
+  target: Target;
+  /** Null where it was not measured. */
+  reached: number | null;
+  unit: string;
+  verdict: 'aim' | 'must' | 'missed' | 'not measured';
+  /** The best other userspace system, where one was asked for. */
+  over: string | null;
+}
+
+export function reach(figures: readonly FigureSummary[], subject: string): Reached[] {
+  return targets.map((target) => {
+    const summary = figures.find(({ figure }) => figure.key === target.figure);
+    const systems = summary?.systems ?? [];
+    const other = otherOf(target, systems, subject, summary?.figure.higherIsBetter ?? true);
+    const reached = reachedOf(
+      target,
+      systems.find(({ system }) => system === subject),
+      other,
+    );
+    const unit = target.over === null ? (summary?.figure.unit ?? '') : '';
+    return { target, reached, unit, verdict: verdictOf(target, reached), over: other?.system ?? null };
+  });
+}
+
+function otherOf(
+  { over }: Target,
+  systems: readonly SystemSummary[],
+  subject: string,
+  higherIsBetter: boolean,
+): SystemSummary | undefined {
+  if (over !== 'userspace') return systems.find(({ system }) => system === over);
+  const candidates = systems.filter(({ system, value }) => {
+    return value !== null && system !== subject && !inKernel.includes(system);
+  });
+  const sign = higherIsBetter ? -1 : 1;
+  return candidates.toSorted((a, b) => sign * ((a.value?.median ?? 0) - (b.value?.median ?? 0)))[0];
+}
+
+function reachedOf(
+  { measure, over }: Target,
+  own: SystemSummary | undefined,
+  other: SystemSummary | undefined,
+): number | null {
+  if (over === null) return own?.[measure]?.median ?? null;
+  return (measure === 'value' ? other?.ratio : other?.costRatio)?.median ?? null;
+}
+
+function verdictOf({ bound, must, aim }: Target, reached: number | null): Reached['verdict'] {
+  if (reached === null) return 'not measured';
+  const holds = (limit: number) => (bound === 'least' ? reached >= limit : reached <= limit);
+  if (holds(aim)) return 'aim';
+  return holds(must) ? 'must' : 'missed';
+}
+
+/** Rows of must, aim and what was reached, as Markdown. */
+export function targetTable(rows: readonly Reached[]): string[] {
+  const cells = rows.map(({ target, reached, unit, verdict, over }) => {
+    const bound = target.bound === 'least' ? '' : 'at most ';
+    const suffix = unit === '' ? '' : ` ${unit}`;
+    const title = target.over === 'userspace' ? `${target.title} (${over})` : target.title;
+    const words = { aim: 'aim', must: 'must', missed: '**missed**', 'not measured': 'not measured' };
+    return [
+      title,
+      `${bound}${target.must}${suffix}`,
+      `${bound}${target.aim}${suffix}`,
+      reached === null ? '-' : `${numberText(reached)}${suffix}`,
+      words[verdict],
+    ];
+  });
+  return table(['', 'must', 'aim', 'reached', ''], cells);
+}

@@ -82,7 +82,7 @@ export const targets: readonly Target[] = [
   },
   {
     title: 'kernel memory a TAP port',
-    figure: 'memory-tap',
+    figure: 'memory-port',
     ...absolute,
     bound: 'most',
     must: 0.5,

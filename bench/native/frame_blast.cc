@@ -46,6 +46,8 @@ constexpr size_t kHeaders = kEthernet + kIp + kUdp;
 constexpr size_t kMinFrame = kHeaders + 1;
 constexpr uint16_t kFirstSourcePort = 10000;
 constexpr size_t kMaxFlows = 50000;
+// A second, with a rate: frames of 100 us leave at once.
+constexpr double kWakeUps = 10000;
 // Less than what a queue of 500 frames lasts at two million a second.
 constexpr auto kFullQueuePause = std::chrono::microseconds(100);
 
@@ -288,7 +290,7 @@ int main(int argc, char** argv) {
   // Pauses of the length that was asked for, where the default is 50 us longer.
   prctl(PR_SET_TIMERSLACK, 1UL);
   Sender sender(options, interface_of(options.interface));
-  const size_t batch = options.rate > 0 ? std::clamp<size_t>(static_cast<size_t>(options.rate / 1000), 1, kBatch) : kBatch;
+  const size_t batch = options.rate > 0 ? std::clamp<size_t>(static_cast<size_t>(options.rate / kWakeUps), 1, kBatch) : kBatch;
   const Clock::time_point start = Clock::now();
   uint64_t offered = 0;
   while (offered < options.count && Seconds(Clock::now() - start).count() < options.seconds) {

@@ -35,6 +35,7 @@ export function connectionWorkloads(meter: Meter): Workload[] {
       higherIsBetter: true,
       costUnit: 'CPU us/connection',
       needs: {},
+      rounds: 3,
       run: async (bed, seconds) => {
         await bed.client.namespace.run(['sysctl', '-qw', ...manyPorts]);
         const tool = benchTool('connection_rate');

@@ -44,7 +44,8 @@ describe('parseIperf', () => {
   });
 
   it('refuses what is no report', () => {
-    expect(() => parseIperf('{"error":"unable to connect"}')).toThrow();
+    expect(() => parseIperf('{"error":"unable to connect"}')).toThrow('iperf3: unable to connect');
+    expect(() => parseIperf('{}')).toThrow();
     expect(() => parseIperf('')).toThrow();
   });
 });

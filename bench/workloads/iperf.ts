@@ -17,6 +17,8 @@ const Report = z.object({
   }),
 });
 
+const Failure = z.object({ error: z.string() });
+
 /** What the receivers of a run got; both directions together where both were asked for. */
 export interface IperfResult {
   bytes: number;
@@ -24,9 +26,12 @@ export interface IperfResult {
   details: Record<string, number>;
 }
 
-/** Parses the output of `iperf3 --json`. */
+/** Parses the output of `iperf3 --json`, which tells an error there, too. */
 export function parseIperf(json: string): IperfResult {
-  const { end } = Report.parse(JSON.parse(json));
+  const report: unknown = JSON.parse(json);
+  const failure = Failure.safeParse(report);
+  if (failure.success) throw new Error(`iperf3: ${failure.data.error}`);
+  const { end } = Report.parse(report);
   const there = end.sum_received;
   const back = end.sum_received_bidir_reverse;
   const details: Record<string, number> = {};

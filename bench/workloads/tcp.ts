@@ -20,9 +20,15 @@ const families = [
 
 const bulk = { unit: 'Gbit/s', higherIsBetter: true, costUnit: 'CPU s/GB' } as const;
 
-/** What is asked of every system; the rest of the matrix only of what weft is measured against, in fewer rounds. */
-const everywhere = ['tcp-1', 'tcp-4', 'tcp-1-v6'];
-const often = [...everywhere, 'tcp-16', 'tcp-1-both'];
+const everywhere = ['tcp-1', 'tcp-4'];
+/** Beside those, what is asked of what carries as much; the rest of the matrix only of weft and the kernel, in fewer rounds. */
+const often = ['tcp-16', 'tcp-1-both', 'tcp-1-v6'];
+
+function extent(key: string): Pick<Workload, 'group' | 'systems' | 'rounds'> {
+  if (everywhere.includes(key)) return { group: 'tcp' };
+  if (often.includes(key)) return { group: 'tcp', systems: ['weft', 'kernel', 'bare', 'swarm'] };
+  return { group: 'tcp-matrix', systems: ['weft', 'kernel'], rounds: 2 };
+}
 
 /** Bulk TCP by iperf3 from guest to guest: what the receivers got. */
 export function tcpWorkloads(meter: Meter): Workload[] {
@@ -32,12 +38,10 @@ export function tcpWorkloads(meter: Meter): Workload[] {
         const key = `tcp-${streams}${family.suffix}${direction.suffix}`;
         return {
           key,
-          group: 'tcp',
+          ...extent(key),
           title: `${family.words}, ${count(streams)}${direction.words}`,
           ...bulk,
           needs: family.ipv6 ? { ipv6: true } : {},
-          ...(everywhere.includes(key) ? {} : { systems: ['weft', 'kernel', 'bare'] }),
-          ...(often.includes(key) ? {} : { rounds: 3 }),
           run: (bed, seconds) => {
             const to = (family.ipv6 ? bed.serverAddress6 : null) ?? bed.serverAddress;
             return measureTcp(meter, bed, bed.server, to, seconds, streams, direction.flags);

@@ -1,9 +1,9 @@
+import { run } from '../../lab/command.js';
 import type { DockerHost } from '../../lab/docker-host.js';
 import type { Guest } from '../../lab/guest.js';
 import type { Lab } from '../../lab/lab.js';
 import { reached } from './beds.js';
 import { once } from './once.js';
-import { packageVersion } from './packages.js';
 import type { Bed, System } from './system.js';
 
 const NETWORK = 'bench';
@@ -17,9 +17,14 @@ export const swarm: System = {
   title: 'Docker Swarm overlay',
   layer: 2,
   packages: ['docker.io', 'iptables', 'tini', 'busybox-static'],
-  version: () => packageVersion('docker.io'),
+  version,
   open,
 };
+
+/** Such as `Docker 20.10.24+dfsg1`, whoever has built it. */
+async function version(): Promise<string> {
+  return `Docker ${/version ([^ ,]+)/.exec(await run(['dockerd', '--version']))?.[1]}`;
+}
 
 interface Member {
   guest: Guest;
@@ -32,12 +37,12 @@ async function open(lab: Lab): Promise<Bed> {
   await Promise.all(hosts.map((host) => host.startDockerd()));
   await manager.docker('swarm', 'init', '--advertise-addr', manager.ipv4);
   const token = await manager.docker('swarm', 'join-token', '--quiet', 'worker');
-  const join = ['swarm', 'join', '--token', token, '--advertise-addr', worker.ipv4];
-  await worker.docker(...join, `${manager.ipv4}:2377`);
+  const advertise = ['--advertise-addr', worker.ipv4];
+  await worker.docker('swarm', 'join', '--token', token, ...advertise, `${manager.ipv4}:2377`);
   const subnet = ['--subnet', '10.42.0.0/24'];
   await manager.docker('network', 'create', '--driver', 'overlay', '--attachable', ...subnet, NETWORK);
-  const client = await run(lab, manager, 'swarm-client');
-  const server = await run(lab, worker, 'swarm-server');
+  const client = await join(lab, manager, 'swarm-client');
+  const server = await join(lab, worker, 'swarm-server');
   return reached({
     client: client.guest,
     server: server.guest,
@@ -46,13 +51,13 @@ async function open(lab: Lab): Promise<Bed> {
     clientAddress: client.address,
     interface: 'eth0',
     daemons: () => hosts.map(({ dockerdPid }) => dockerdPid),
-    neighbour: once(() => run(lab, manager, 'swarm-neighbour')),
-    serverNeighbour: once(() => run(lab, worker, 'swarm-server-neighbour')),
+    neighbour: once(() => join(lab, manager, 'swarm-neighbour')),
+    serverNeighbour: once(() => join(lab, worker, 'swarm-server-neighbour')),
   });
 }
 
 /** Runs a container on the network; Docker chooses its address. */
-async function run(lab: Lab, host: DockerHost, name: string): Promise<Member> {
+async function join(lab: Lab, host: DockerHost, name: string): Promise<Member> {
   const container = await host.run(name, '--network', NETWORK);
   return {
     guest: await lab.container(name, container),

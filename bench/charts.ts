@@ -1,6 +1,7 @@
 import * as vega from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import { numberText } from './number-text.js';
+import { made } from './report.js';
 import type { Result } from './results.js';
 import { comparable, type FigureSummary, type SystemSummary } from './summary.js';
 
@@ -82,7 +83,7 @@ function groupSpec(result: Result, figures: readonly FigureSummary[]): TopLevelS
 }
 
 function figureSpec(result: Result, { figure, systems }: FigureSummary) {
-  const bars = barsOf(result, systems, figure.higherIsBetter);
+  const bars = barsOf(result, made(systems, result), figure.higherIsBetter);
   const highest = Math.max(...bars.map(({ end }) => end));
   const y = {
     field: 'system',

@@ -52,12 +52,21 @@ export class Meter {
   }
 
   #sample(system: WithDaemons | null): CpuSample {
-    const roots = new Set([process.pid, ...this.#known.flatMap((known) => known.daemons())]);
+    const roots = new Set([process.pid, ...this.#known.flatMap(daemonsOf)]);
     return {
       machine: parseCpuTicks(readFileSync('/proc/stat', 'utf8')),
       others: otherTicks(readProcesses(), roots),
       daemons: (system?.daemons() ?? []).reduce((sum, pid) => sum + ownTicks(pid), 0),
     };
+  }
+}
+
+/** None where it cannot tell them any more: what is wrong with one system must not fail the others' readings. */
+function daemonsOf(system: WithDaemons): readonly number[] {
+  try {
+    return system.daemons();
+  } catch {
+    return [];
   }
 }
 

@@ -17,6 +17,7 @@ describe('numberText', () => {
 describe('spreadText', () => {
   it('shows the median first, and nothing as a dash', () => {
     expect(spreadText({ median: 8.9, low: 8.74, high: 12.21 })).toBe('8.90 (8.74-12.2)');
+    expect(spreadText({ median: 8.94, low: 8.94, high: 8.94 })).toBe('8.94');
     expect(spreadText(null)).toBe('-');
   });
 });

@@ -10,8 +10,9 @@ export function numberText(value: number): string {
   return value.toPrecision(2);
 }
 
-/** `8.90 (8.74-9.21)`: the median and how far values reach; a dash for none. */
+/** `8.90 (8.74-9.21)`: the median and how far values reach; the value alone where there is one, a dash for none. */
 export function spreadText(values: Spread | null): string {
   if (values === null) return '-';
+  if (values.low === values.high) return numberText(values.median);
   return `${numberText(values.median)} (${numberText(values.low)}-${numberText(values.high)})`;
 }

@@ -3,6 +3,7 @@ import { gatedFigures } from './gate.js';
 import { Meter } from './meter.js';
 import { parseCommand, quick } from './options.js';
 import { systems } from './systems/index.js';
+import { targets } from './targets.js';
 import { experiments, workloads } from './workloads/index.js';
 
 const catalogue = {
@@ -108,5 +109,13 @@ describe('the catalogue of the benchmark', () => {
     const names = systems.map(({ key }) => key);
     const unknown = experiments(meter).flatMap((one) => one.systems.filter((key) => !names.includes(key)));
     expect(unknown).toEqual([]);
+  });
+
+  it('has what the targets are about, in their units', () => {
+    for (const { figure, over, unit } of targets.filter((target) => target.figure !== 'fdb-hits')) {
+      const found = figures.find(({ key }) => key === figure);
+      expect(found?.key).toBe(figure);
+      if (over === null) expect(found?.unit).toBe(unit);
+    }
   });
 });

@@ -7,6 +7,7 @@ describe('duration', () => {
     [59_400, '59 s'],
     [59_600, '1 min 00 s'],
     [125_000, '2 min 05 s'],
+    [7_500_000, '2 h 05 min'],
   ])('%d ms is %s', (milliseconds, text) => {
     expect(duration(milliseconds)).toBe(text);
   });

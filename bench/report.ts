@@ -61,12 +61,12 @@ function systemTable({ systems }: Result): string[] {
 
 function figureTable({ figure: what, systems }: FigureSummary, result: Result): string[] {
   const unit = `${what.unit}${what.higherIsBetter ? '' : ', less is better'}`;
-  const compared = systems.length > 1;
+  const compared = systems.some(({ ratio }) => ratio !== null);
   const ratio = compared ? [`${result.subject} / it`] : [];
   const columns = ['', unit, ...ratio];
-  if (what.costUnit !== null) columns.push(what.costUnit, ...ratio);
+  if (what.costUnit !== null) columns.push(what.costUnit, ...(compared ? ['the same of CPU'] : []));
   columns.push("daemons' CPUs", 'rounds', '');
-  const rows = systems.map((system) => {
+  const rows = made(systems, result).map((system) => {
     const layer = result.systems.find(({ key }) => key === system.system)?.layer;
     const cells = [`${system.system}${layer === 3 ? ' (L3)' : ''}`, spreadText(system.value)];
     if (compared) cells.push(bold(system.ratio));
@@ -75,6 +75,12 @@ function figureTable({ figure: what, systems }: FigureSummary, result: Result): 
     return [...cells, spreadText(system.daemonCpus), String(system.rounds), note(system)];
   });
   return [`### ${what.title} (\`${what.key}\`)`, '', ...table(columns, rows)];
+}
+
+/** A system that was not made at all is told once, in the table of systems. */
+export function made(systems: readonly SystemSummary[], result: Result): SystemSummary[] {
+  const failed = result.systems.filter(({ failure }) => failure !== null).map(({ key }) => key);
+  return systems.filter(({ system }) => !failed.includes(system));
 }
 
 function note({ discarded, reason }: SystemSummary): string {
@@ -90,7 +96,5 @@ function besideRows({ figure: what }: FigureSummary, summary: SystemSummary): st
 }
 
 function bold(values: Spread | null): string {
-  return values === null
-    ? '-'
-    : `**${numberText(values.median)}** (${numberText(values.low)}-${numberText(values.high)})`;
+  return spreadText(values).replace(/^[^ -]+/, '**$&**');
 }

@@ -152,8 +152,26 @@ describe('runRounds', () => {
       return reading(1);
     };
     const onStep = (step: Step) => left.push(step.millisecondsLeft);
-    await runRounds(trials([], [tcp], run), options({ rounds: 2, onStep, now: () => clock }));
+    const plan: number[][] = [];
+    const onPlan = (...told: number[]) => plan.push(told);
+    await runRounds(trials([], [tcp], run), options({ rounds: 2, onStep, onPlan, now: () => clock }));
+    expect(plan).toEqual([[4, 12_000]]);
     expect(left).toEqual([3000, 4000, 1000, 0]);
+  });
+});
+
+describe('a reading', () => {
+  it('fails when it is no number, and has no cost when that is none', async () => {
+    const none = await runRounds(
+      trials([], [tcp], () => reading(Number.NaN)),
+      options({}),
+    );
+    expect(none[0]).toMatchObject({ readings: [null], reason: 'failed: the reading is no number' });
+    const free = await runRounds(
+      trials([], [tcp], () => ({ ...reading(1), cost: 0 })),
+      options({}),
+    );
+    expect(free[0]?.readings).toMatchObject([{ value: 1, cost: null }]);
   });
 });
 

@@ -63,6 +63,8 @@ export interface RoundOptions {
   seconds: number;
   keepDisturbed: boolean;
   onStep: (step: Step) => void;
+  /** Told before the first reading how many there will be, and what they will take if none is disturbed. */
+  onPlan?: (readings: number, milliseconds: number) => void;
   /** Asked after a failure: true where the run is being ended and the failure comes from that. */
   interrupted?: () => boolean;
   now?: () => number;
@@ -96,6 +98,10 @@ export async function runRounds(trials: readonly Trial[], options: RoundOptions)
   );
   const planned = plan.flat();
   let taken = 0;
+  options.onPlan?.(
+    planned.length,
+    planned.reduce((sum, track) => sum + expected(track), 0),
+  );
   for (const round of plan) {
     for (const track of round) {
       taken += 1;
@@ -111,8 +117,7 @@ export async function runRounds(trials: readonly Trial[], options: RoundOptions)
       let reading: Reading;
       try {
         if (trial.run === null) return null;
-        reading = await trial.run(options.seconds);
-        if (!Number.isFinite(reading.value)) throw new Error('the reading is no number');
+        reading = checked(await trial.run(options.seconds));
       } catch (error) {
         if (options.interrupted?.() === true) throw error;
         track.failures += 1;
@@ -159,4 +164,11 @@ export async function runRounds(trials: readonly Trial[], options: RoundOptions)
 
 function wanted({ run, maxRounds }: Trial, round: number): boolean {
   return run !== null && (maxRounds === undefined || round < maxRounds);
+}
+
+/** A cost of nothing is one that could not be told: others took all of the CPUs, by the estimate of what they use. */
+function checked(reading: Reading): Reading {
+  if (!Number.isFinite(reading.value)) throw new Error('the reading is no number');
+  const { cost } = reading;
+  return { ...reading, cost: cost !== null && Number.isFinite(cost) && cost > 0 ? cost : null };
 }

@@ -46,6 +46,8 @@ export async function measure(
   const series = await runRounds(trials, {
     ...{ rounds, seconds, keepDisturbed },
     onStep: progress(out),
+    onPlan: (readings, milliseconds) =>
+      out.write(`${readings} readings, ${duration(milliseconds)} if none is disturbed\n`),
     interrupted: () => lab.interrupted,
   });
   out.write(`measured in ${duration(Date.now() - start)}\n`);

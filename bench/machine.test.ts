@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { cpuUse, parseCpuTicks } from './machine.js';
 
 describe('parseCpuTicks', () => {
-  it('reads the line of all CPUs and leaves out guest time, which user time holds already', () => {
+  it('reads idle and stolen time of all CPUs, and takes the total from the clock', () => {
     const text = 'cpu  10 20 30 400 5 6 7 8 900 900\ncpu0 1 1 1 1 1 1 1 1 1 1\n';
-    expect(parseCpuTicks(text)).toEqual({ idle: 405, steal: 8, total: 486 });
+    expect(parseCpuTicks(text, 2.5, 2)).toEqual({ idle: 405, steal: 8, total: 500 });
   });
 
   it('refuses a text without that line', () => {
-    expect(() => parseCpuTicks('cpu0 1 1 1 1 1 1 1 1\n')).toThrow(/no line of all CPUs/);
+    expect(() => parseCpuTicks('cpu0 1 1 1 1 1 1 1 1\n', 1, 1)).toThrow(/no line of all CPUs/);
   });
 });
 

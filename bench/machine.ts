@@ -1,6 +1,9 @@
 import { cpus, release } from 'node:os';
 
-/** Ticks of all CPUs together since boot, from the first line of /proc/stat. */
+/** USER_HZ, in which /proc tells times, on every machine that Node runs on. */
+const TICKS_A_SECOND = 100;
+
+/** Ticks of all CPUs together since some time in the past. */
 export interface CpuTicks {
   idle: number;
   steal: number;
@@ -21,12 +24,16 @@ export interface CpuUse {
   daemonCpus: number;
 }
 
-/** Parses /proc/stat (proc_stat(5)): user nice system idle iowait irq softirq steal, then guest times that user holds already. */
-export function parseCpuTicks(text: string): CpuTicks {
+/**
+ * Parses the first line of /proc/stat (proc_stat(5)): user nice system idle iowait irq softirq steal. Only idle and stolen time are by the
+ * clock. The others are what the timer's interrupt met, which misses or doubles work that begins and ends in step with it, and
+ * with them goes their sum; so the total is that of the clock.
+ */
+export function parseCpuTicks(text: string, clockSeconds: number, cpuCount: number): CpuTicks {
   const fields = /^cpu\s+([\d ]+)/m.exec(text)?.[1]?.trim().split(/ +/).map(Number);
   if (fields === undefined || fields.length < 8) throw new Error('/proc/stat has no line of all CPUs');
-  const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = fields;
-  return { idle: idle + iowait, steal, total: user + nice + system + idle + iowait + irq + softirq + steal };
+  const [, , , idle = 0, iowait = 0, , , steal = 0] = fields;
+  return { idle: idle + iowait, steal, total: clockSeconds * TICKS_A_SECOND * cpuCount };
 }
 
 /** The time that has passed on a machine, by who has used it. */
@@ -38,7 +45,7 @@ export interface CpuSample {
   daemons: number;
 }
 
-/** Time is in ticks throughout, so that the length of a tick cancels out. `idleCpus` is what the machine uses when this run is idle. */
+/** Between two samples. `idleCpus` is what the machine uses when this run is idle. */
 export function cpuUse(before: CpuSample, after: CpuSample, cpuCount: number, idleCpus = 0): CpuUse {
   const total = after.machine.total - before.machine.total;
   if (total <= 0) return { busyCpus: 0, stealShare: 0, otherCpus: 0, workCpus: 0, daemonCpus: 0 };

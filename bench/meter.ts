@@ -54,7 +54,7 @@ export class Meter {
   #sample(system: WithDaemons | null): CpuSample {
     const roots = new Set([process.pid, ...this.#known.flatMap(daemonsOf)]);
     return {
-      machine: parseCpuTicks(readFileSync('/proc/stat', 'utf8')),
+      machine: parseCpuTicks(readFileSync('/proc/stat', 'utf8'), performance.now() / 1000, this.#cpuCount),
       others: otherTicks(readProcesses(), roots),
       daemons: (system?.daemons() ?? []).reduce((sum, pid) => sum + ownTicks(pid), 0),
     };

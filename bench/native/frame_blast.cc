@@ -46,8 +46,8 @@ constexpr size_t kHeaders = kEthernet + kIp + kUdp;
 constexpr size_t kMinFrame = kHeaders + 1;
 constexpr uint16_t kFirstSourcePort = 10000;
 constexpr size_t kMaxFlows = 50000;
-// A second, with a rate: frames of 100 us leave at once.
-constexpr double kWakeUps = 10000;
+// A second, with a rate: the frames of a millisecond leave at once, as far as they are a batch.
+constexpr double kWakeUps = 1000;
 // Less than what a queue of 500 frames lasts at two million a second.
 constexpr auto kFullQueuePause = std::chrono::microseconds(100);
 

@@ -26,7 +26,7 @@ describe('parseCommand', () => {
   it('measures everything by default', async () => {
     expect(await run()).toEqual({
       rounds: 5,
-      seconds: 5,
+      seconds: 3,
       only: ['tcp-1', 'tcp-4', 'pps-64b-1f', 'tcp-rr'],
       systems: ['weft', 'kernel', 'fastd', 'tinc'],
       keepDisturbed: false,

@@ -43,8 +43,8 @@ export const quick = {
   peers: ['kernel', 'fastd'],
 };
 
-const full = { rounds: 5, seconds: 5 };
-const gate = { rounds: 5, seconds: 3, only: gatedFigures, peers: [gatePeer] };
+const full = { rounds: 5, seconds: 3 };
+const gate = { ...full, only: gatedFigures, peers: [gatePeer] };
 
 const description = `$0 [OPTION...]
 $0 compare A B [--json]

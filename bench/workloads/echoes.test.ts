@@ -19,6 +19,7 @@ describe('parseEchoes', () => {
       1,
     );
     expect(echoes.median).toBe(300);
+    expect(echoes.longest).toBe(1000);
     expect(echoes.mean).toBeCloseTo((1000 + 100 + 300) / 3);
     expect(echoes.lostPercent).toBe(0);
   });

@@ -25,12 +25,15 @@ export const fastd: System = {
   open: (lab) => open(lab, 'fastd', 'null'),
 };
 
-/** The same with the fastest method that encrypts and authenticates, of those in Debian's build. */
+/**
+ * The same with the fastest method that encrypts and authenticates, of those in Debian's build: measured on a processor with AES
+ * instructions, its own work for a gigabyte was 2.8 s of CPU; salsa2012+umac took 3.3, and the others more.
+ */
 export const fastdCipher: System = {
   ...common,
   key: 'fastd-cipher',
-  title: 'fastd, salsa2012+umac',
-  open: (lab) => open(lab, 'fastdc', 'salsa2012+umac'),
+  title: 'fastd, aes128-ctr+umac',
+  open: (lab) => open(lab, 'fastdc', 'aes128-ctr+umac'),
 };
 
 async function open(lab: Lab, name: string, method: string): Promise<Bed> {

@@ -27,6 +27,7 @@ import { PortIntent } from './intent/ports.js';
 import { ReloadIntent } from './intent/reload.js';
 import { Ipam } from './ipam/ipam.js';
 import { OffloadChecks } from './mesh/offload_checks.js';
+import { PeerFeatures } from './mesh/peer_features.js';
 import { Namespaces } from './reconcile/netns.js';
 import { usedOffloads } from './reconcile/offloads.js';
 import type { Proc } from './reconcile/proc.js';
@@ -156,6 +157,7 @@ async function start(
       return container === undefined ? portLabel(port) : `container ${container.name}`;
     },
     offloadReport: (report) => offloadChecks.report(report),
+    featureReport: (report) => peerFeatures.report(report),
     more: () => docker.findings(catalog.engineNetworks().length > 0),
   });
   const offloadChecks: OffloadChecks = new OffloadChecks({
@@ -164,6 +166,7 @@ async function start(
     log,
     onChange: () => reconciler.trigger(),
   });
+  const peerFeatures = new PeerFeatures({ datapath, log });
   const health = new HealthMonitor(
     () => datapath.counters().rounds,
     () => reconciler.findings,
@@ -261,6 +264,8 @@ async function start(
   reconciler.start();
   offloadChecks.start();
   undo.push(() => offloadChecks.stop());
+  peerFeatures.start();
+  undo.push(() => peerFeatures.stop());
   health.start();
   undo.push(() => health.stop());
   openApi();

@@ -35,6 +35,7 @@ export interface Datagram {
 
 // tcpdump's buffer has a fixed slot for every frame: these are 32 MiB and the largest frame that is wanted whole.
 const room = ['-B', '32768', '-s', '9216'];
+const tcp = 6;
 const udp = 17;
 const ipv6Fragment = 44;
 
@@ -140,6 +141,16 @@ export function parseUdp(ip: IpPacket): Datagram | undefined {
     checksumHolds: checksum !== 0 && sum(Buffer.concat([pseudoHeader(ip, bytes.length), bytes])) === 0xffff,
     payload: bytes.subarray(8, bytes.readUInt16BE(4)),
   };
+}
+
+/** Of TCP or UDP: right, only the sum of the pseudo-header (left to be finished), or something else. Undefined for other packets. */
+export function l4Checksum(ip: IpPacket): 'finished' | 'unfinished' | 'wrong' | undefined {
+  const bytes = ip.payload;
+  const at = ip.protocol === tcp ? 16 : 6;
+  if (ip.fragment || ![tcp, udp].includes(ip.protocol) || bytes.length < at + 2) return undefined;
+  const header = pseudoHeader(ip, bytes.length);
+  if (sum(Buffer.concat([header, bytes])) === 0xffff) return 'finished';
+  return bytes.readUInt16BE(at) === sum(header) ? 'unfinished' : 'wrong';
 }
 
 /** The checksum that a UDP datagram (header with a field of zero, payload) between two addresses must have. */

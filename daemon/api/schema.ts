@@ -209,6 +209,10 @@ export const PeerSchema = z
         description:
           'Whether bursts sent by UDP_SEGMENT arrive there as they were sent. Only weft hosts answer; no-answer leaves the offload on',
       }),
+    carryChecksum: z.boolean().openapi({
+      description:
+        'Whether inner TCP and UDP checksums that guests left unfinished go to it unfinished: it is weft, and said in the last half minute that it takes them',
+    }),
     idle: z.number().nullable().openapi({ description: 'Seconds since its last datagram' }),
     counters: CountersSchema.nullable(),
   })
@@ -279,6 +283,7 @@ export const StatusSchema = z
         coalesceUdp: z.string(),
         udpGso: z.string(),
         udpGro: z.string(),
+        carryChecksum: z.string(),
       })
       .openapi({
         description: '"on", "off (configured)", or "off: " and what the kernel did when it was tried',

@@ -192,6 +192,7 @@ export class Views {
       pathMtu: seen?.pathMtu ?? null,
       offloadDisabled: counted?.offloadDisabled ?? null,
       offloadCheck: this.offloadCheck(id, programmed, seen),
+      carryChecksum: counted?.carryChecksum ?? false,
       idle,
       counters: withoutHandle(counted),
     };

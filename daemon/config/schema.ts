@@ -263,6 +263,10 @@ export const ConfigSchema = mapping('the configuration', {
       }),
       udp_gso: offload.default('auto').meta({ description: 'UDP_SEGMENT on the VXLAN socket.' }),
       udp_gro: offload.default('auto').meta({ description: 'UDP_GRO on the VXLAN socket.' }),
+      carry_checksum: offload.default('auto').meta({
+        description:
+          'Inner TCP and UDP checksums that a guest left unfinished travel so to peers that are weft and say that they take them.',
+      }),
     })
       .prefault({})
       .meta({ description: 'Kill switches: auto uses an offload where the kernel has it.' }),

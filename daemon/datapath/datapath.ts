@@ -76,6 +76,13 @@ export interface OffloadReport {
   missing: readonly number[];
 }
 
+/** A peer's answer to {@link Datapath.askFeatures}. */
+export interface FeatureReport {
+  peer: string;
+  nonce: bigint;
+  takesUnfinished: boolean;
+}
+
 export type DatapathEvent =
   | { type: 'mac-learned' | 'mac-moved' | 'mac-frozen'; network: string; mac: string; where: Target }
   | { type: 'port-gone'; port: string }
@@ -97,10 +104,12 @@ export type DatapathEvent =
       where: Target | null;
     }
   | ({ type: 'offload-report' } & OffloadReport)
+  | ({ type: 'peer-features' } & FeatureReport)
   | { type: 'events-lost'; count: number };
 
 export interface DatapathState {
   underlay: UnderlayOptions | null;
+  carryChecksum: boolean;
   networks: ReadonlyMap<string, NetworkOptions>;
   peers: ReadonlyMap<string, PeerOptions>;
   ports: ReadonlyMap<string, PortPlace>;
@@ -126,6 +135,7 @@ export class Datapath {
   private readonly engine: Engine;
   private underlay: UnderlayOptions | null = null;
   private portOffloads: PortOffloads | null = null;
+  private carryChecksum = false;
   private readonly networks = new Handles<NetworkOptions>();
   private readonly peers = new Handles<PeerOptions>();
   private readonly ports = new Handles<PortPlace>();
@@ -152,6 +162,7 @@ export class Datapath {
   state(): DatapathState {
     return {
       underlay: this.underlay,
+      carryChecksum: this.carryChecksum,
       networks: new Map(this.networks.values),
       peers: new Map(this.peers.values),
       ports: new Map(this.ports.values),
@@ -169,6 +180,13 @@ export class Datapath {
     if (isDeepStrictEqual(offloads, this.portOffloads)) return;
     this.engine.setPortOffloads(offloads);
     this.portOffloads = offloads;
+  }
+
+  /** Whether unfinished checksums are taken from peers, and sent to those that take them. */
+  setCarryChecksum(carry: boolean): void {
+    if (carry === this.carryChecksum) return;
+    this.engine.setCarryChecksum(carry);
+    this.carryChecksum = carry;
   }
 
   /** Another network with this VNI is cut off from the underlay until it is given its new one. */
@@ -210,6 +228,16 @@ export class Datapath {
 
   askAboutBurst(peer: string, nonce: bigint): void {
     this.engine.askAboutBurst(this.peers.need(peer), nonce);
+  }
+
+  /** Throws when there is no such peer, or too much waits to be sent. */
+  askFeatures(peer: string, nonce: bigint): void {
+    this.engine.askFeatures(this.peers.need(peer), nonce);
+  }
+
+  /** For so long, in seconds, or until the peer's options change. */
+  sendUnfinished(peer: string, seconds: number): void {
+    this.engine.sendUnfinished(this.peers.need(peer), seconds);
   }
 
   /** `reason`: how bursts arrive damaged, so that UDP_SEGMENT is not used towards the peer; null when they do not. */
@@ -327,7 +355,8 @@ export class Datapath {
       }
       case 'peer-offload-disabled':
       case 'peer-too-big':
-      case 'offload-report': {
+      case 'offload-report':
+      case 'peer-features': {
         const peer = this.peers.name(event.peer);
         return peer === undefined ? null : { ...event, peer };
       }

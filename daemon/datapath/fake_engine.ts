@@ -45,6 +45,10 @@ export class FakeEngine implements Engine {
   readonly refusing = new Map<number, string>();
   /** Peers towards which UDP_SEGMENT is off because bursts arrive damaged. */
   readonly corrupts = new Set<number>();
+  /** Peers that take unfinished checksums, and for how many seconds that was said. */
+  readonly unfinished = new Map<number, number>();
+  /** Called with each question what a peer takes. */
+  onHello: (peer: number, nonce: bigint) => void = () => undefined;
   /** Called with each burst, and with each question that is asked again. */
   onBurst: (peer: number, nonce: bigint, burst: OffloadBurst | null) => void = () => undefined;
   private readonly events: EngineEvent[] = [];
@@ -82,6 +86,22 @@ export class FakeEngine implements Engine {
   setPortOffloads(offloads: PortOffloads): void {
     this.calls.push('setPortOffloads');
     this.portOffloads = offloads;
+  }
+
+  setCarryChecksum(carry: boolean): void {
+    this.calls.push(`setCarryChecksum ${carry}`);
+    if (!carry) this.unfinished.clear();
+  }
+
+  askFeatures(peer: number, nonce: bigint): void {
+    need(this.peers, peer);
+    this.onHello(peer, nonce);
+  }
+
+  sendUnfinished(peer: number, seconds: number): void {
+    need(this.peers, peer);
+    if (seconds === 0) this.unfinished.delete(peer);
+    else this.unfinished.set(peer, seconds);
   }
 
   addNetwork(options: NetworkOptions): number {
@@ -143,6 +163,7 @@ export class FakeEngine implements Engine {
     need(this.peers, handle);
     this.checkAddress(options.address, handle);
     this.peers.set(handle, options);
+    this.unfinished.delete(handle);
   }
 
   removePeer(handle: number): void {
@@ -222,7 +243,13 @@ export class FakeEngine implements Engine {
         gone: this.gone.has(handle),
         offloadDisabled: this.refusing.get(handle) ?? null,
       })),
-      peers: [...this.peers.keys()].map((handle) => ({ handle, ...zero, offloadDisabled: null, idle: null })),
+      peers: [...this.peers.keys()].map((handle) => ({
+        handle,
+        ...zero,
+        offloadDisabled: null,
+        carryChecksum: this.unfinished.has(handle),
+        idle: null,
+      })),
       networks: [...this.networks.keys()].map((handle) => ({
         handle,
         learned: count(handle, false),

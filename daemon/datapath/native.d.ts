@@ -162,6 +162,8 @@ export type EngineEvent =
       sent: number;
       missing: number[];
     }
+  /** A peer's answer to the last {@link Engine.askFeatures}. */
+  | { type: 'peer-features'; peer: number; nonce: bigint; takesUnfinished: boolean }
   | { type: 'events-lost'; count: number };
 
 /** Wire frames: a super-frame counts its segments. */
@@ -189,6 +191,8 @@ export type PortCounters = TrafficCounters & {
 export type PeerCounters = TrafficCounters & {
   /** Why UDP_SEGMENT was switched off for this peer; null while it may be used. */
   offloadDisabled: string | null;
+  /** Checksums that guests left unfinished go to it unfinished. */
+  carryChecksum: boolean;
   /** Seconds since the last datagram from this peer; null when there was none. */
   idle: number | null;
 };
@@ -276,6 +280,15 @@ export declare class Engine {
   askAboutBurst(peer: number, nonce: bigint): void;
   /** UDP_SEGMENT is not used towards the peer while its bursts arrive damaged. */
   setOffloadCorrupts(peer: number, corrupts: boolean): void;
+  /**
+   * Whether this host takes unfinished TCP and UDP checksums from weft hosts, and sends them to those that take them. Off at first; when
+   * it is switched off, all peers get finished ones from the next frame on.
+   */
+  setCarryChecksum(carry: boolean): void;
+  /** Asks a peer what it takes; the answer, if any, is an event with this nonce. EAGAIN while 64 of them wait. */
+  askFeatures(peer: number, nonce: bigint): void;
+  /** The peer takes unfinished checksums for so many seconds, unless its options change meanwhile; 0: no more. */
+  sendUnfinished(peer: number, seconds: number): void;
   fdbAdd(network: number, mac: string, where: Where): void;
   /** False when there is no such entry. */
   fdbRemove(network: number, mac: string): boolean;

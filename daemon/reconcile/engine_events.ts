@@ -1,6 +1,6 @@
 /** What the engine tells on its own: to the log, to followers, and, where something is to be repaired, to the reconciler. */
 import type { Logger } from 'pino';
-import type { Datapath, DatapathEvent, OffloadReport } from '../datapath/datapath.js';
+import type { Datapath, DatapathEvent, FeatureReport, OffloadReport } from '../datapath/datapath.js';
 import type { EventBus } from '../telemetry/events.js';
 import type { Conflict } from './conflicts.js';
 import { Pace } from './pace.js';
@@ -28,6 +28,7 @@ export class EngineEvents {
     /** True when the conflict is new. */
     private readonly conflict: (conflict: Conflict) => boolean,
     private readonly offloadReport: (report: OffloadReport) => void = () => undefined,
+    private readonly featureReport: (report: FeatureReport) => void = () => undefined,
   ) {}
 
   /** The engine has events. */
@@ -61,6 +62,10 @@ export class EngineEvents {
     // One part of weft talks to another: it happens all the time, and is no news.
     if (event.type === 'offload-report') {
       this.offloadReport(event);
+      return;
+    }
+    if (event.type === 'peer-features') {
+      this.featureReport(event);
       return;
     }
     switch (event.type) {

@@ -8,6 +8,7 @@ const auto = {
   coalesce_udp: 'auto',
   udp_gso: 'auto',
   udp_gro: 'auto',
+  carry_checksum: 'auto',
 } as const;
 
 describe('the offloads in use', () => {
@@ -23,6 +24,7 @@ describe('the offloads in use', () => {
     ['coalesce_udp', 'coalesceUdp'],
     ['udp_gso', 'udpGso'],
     ['udp_gro', 'udpGro'],
+    ['carry_checksum', 'carryChecksum'],
   ] as const)('without %s, which is switched off', (key, name) => {
     const switches = { ...auto, [key]: 'off' };
     expect(describeOffloads(switches, noFaults)[name]).toBe('off (configured)');

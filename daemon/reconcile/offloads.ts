@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.js';
 import type { Probe } from '../datapath/kernel.js';
 
 export type OffloadFaults = Probe['offloads'];
-export type OffloadName = keyof OffloadFaults;
+export type OffloadName = keyof OffloadFaults | 'carryChecksum';
 type Switches = Config['underlay']['offloads'];
 
 export const noFaults: OffloadFaults = {
@@ -22,6 +22,7 @@ const switchOf = {
   coalesceUdp: 'coalesce_udp',
   udpGso: 'udp_gso',
   udpGro: 'udp_gro',
+  carryChecksum: 'carry_checksum',
 } as const satisfies Record<OffloadName, keyof Switches>;
 
 /** A port gets super-frames only of the kinds that it may send. */
@@ -30,7 +31,8 @@ const needs: Partial<Record<OffloadName, OffloadName>> = { coalesceTcp: 'tso', c
 /** "on", "off (configured)", or "off: " and the fault, for each. */
 export function describeOffloads(switches: Switches, faults: OffloadFaults): Record<OffloadName, string> {
   const say = (name: OffloadName): string => {
-    const fault = faults[name];
+    // It asks nothing of the kernel.
+    const fault = name === 'carryChecksum' ? null : faults[name];
     if (switches[switchOf[name]] === 'off') return 'off (configured)';
     if (fault !== null) return `off: ${fault}`;
     const needed = needs[name];
@@ -52,5 +54,6 @@ function forEach<T>(make: (name: OffloadName) => T): Record<OffloadName, T> {
     coalesceUdp: make('coalesceUdp'),
     udpGso: make('udpGso'),
     udpGro: make('udpGro'),
+    carryChecksum: make('carryChecksum'),
   };
 }

@@ -42,6 +42,7 @@ function desired(changes: Partial<Desired> = {}): Desired {
 function actual(changes: Partial<Actual> = {}): Actual {
   const networks = new Map([['blue', network(42)]]);
   const empty = {
+    carryChecksum: false,
     peers: new Map(),
     ports: new Map(),
     guards: new Map(),

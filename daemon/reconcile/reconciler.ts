@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { Finding } from '../api/schema.js';
-import type { Datapath, OffloadReport, PortOffloads } from '../datapath/datapath.js';
+import type { Datapath, FeatureReport, OffloadReport, PortOffloads } from '../datapath/datapath.js';
 import type { Kernel } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
 import type { PortRecord } from '../model/objects.js';
@@ -22,7 +22,7 @@ import { type FindingDraft, FindingList, finding } from './findings.js';
 import { withoutLeftovers } from './leftovers.js';
 import type { Namespaces } from './netns.js';
 import { Observer } from './observer.js';
-import { noFaults, type OffloadFaults, usedOffloads } from './offloads.js';
+import { noFaults, type OffloadFaults, type OffloadName, usedOffloads } from './offloads.js';
 import { type Actual, linkOf, plan, planUnderlay, type Step } from './plan.js';
 import type { Proc } from './proc.js';
 import { Refusals } from './refusals.js';
@@ -48,6 +48,7 @@ export interface ReconcilerParts {
   label?: (port: PortRecord) => string;
   /** What peers answer about bursts. */
   offloadReport?: (report: OffloadReport) => void;
+  featureReport?: (report: FeatureReport) => void;
   now?: () => Date;
 }
 
@@ -84,6 +85,7 @@ export class Reconciler {
       (cookie) => this.observer.lookAgain(cookie),
       (conflict) => this.conflicts.add(conflict),
       parts.offloadReport,
+      parts.featureReport,
     );
     this.arrivals = new Arrivals({ ...parts, hostId: parts.store.hostId });
     this.surroundings = new SurroundingsObserver(parts.kernel, parts.resolver);
@@ -205,6 +207,7 @@ export class Reconciler {
     const before = this.observer.observe();
     const steps = plan(picture.desired, before);
     this.parts.datapath.setPortOffloads(this.offloads());
+    this.parts.datapath.setCarryChecksum(this.usedOffloads().carryChecksum);
     const failures = await this.carrier.runInTurns(steps, this.offloads());
     this.observer.forget(steps);
     this.tellRestored(steps, failures);
@@ -335,9 +338,12 @@ export class Reconciler {
   }
 
   private offloads(): PortOffloads {
-    const { config } = this.parts.catalog;
-    const { tso, uso, coalesceTcp, coalesceUdp } = usedOffloads(config.underlay.offloads, this.faults);
+    const { tso, uso, coalesceTcp, coalesceUdp } = this.usedOffloads();
     return { tso, uso, coalesceTcp, coalesceUdp };
+  }
+
+  private usedOffloads(): Record<OffloadName, boolean> {
+    return usedOffloads(this.parts.catalog.config.underlay.offloads, this.faults);
   }
 
   private get faults(): OffloadFaults {

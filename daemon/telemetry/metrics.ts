@@ -163,6 +163,16 @@ export class Metrics {
           .map(({ id, address }) => [{ peer: address, state: offloadChecks.view(id).state }, 1]);
       },
     );
+    this.level(
+      'weft_peer_carry_checksum',
+      'Whether inner checksums that guests left unfinished go to a peer unfinished: 1 or 0.',
+      ['peer'],
+      (c) =>
+        catalog.peers().flatMap(({ id, address }): Sample[] => {
+          const counted = c.peers.get(id);
+          return counted === undefined ? [] : [[{ peer: address }, counted.carryChecksum ? 1 : 0]];
+        }),
+    );
   }
 
   private addFdb(): void {

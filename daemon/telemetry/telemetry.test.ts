@@ -153,6 +153,7 @@ describe('metrics', () => {
     expect(text).toContain('weft_drops_total{reason="port_full",stage="egress"} 0');
     expect(text).toContain('weft_findings{severity="warning"} 1');
     expect(text).toContain('weft_peer_offload_check{peer="10.99.0.2",state="passed"} 1');
+    expect(text).toContain('weft_peer_carry_checksum{peer="10.99.0.2"} 0');
     expect(text).toContain('weft_peer_rx_frames_total{peer="10.99.0.2"} 0');
     expect(text).toContain('weft_fdb_entries{network="blue",type="learned"} 0');
   });

@@ -227,6 +227,8 @@ void Engine::update_peer(uint16_t index, const PeerOptions& options) {
   auto peer = std::make_unique<Peer>(former.state);
   peer->index = index;
   peer->options = options;
+  // It may be another host now.
+  peer->state->unfinished_until.store(0, std::memory_order_relaxed);
   if (options.offload != former.options.offload) peer->state->udp_segment.take_back(OffloadState::refused);
   auto tables = next();
   tables->peers[index] = peer.get();
@@ -256,6 +258,26 @@ void Engine::set_offload_corrupts(uint16_t peer, bool corrupts) {
   } else {
     udp_segment.take_back(OffloadState::corrupts);
   }
+}
+
+void Engine::set_carry_checksum(bool carry) {
+  carry_checksum_ = carry;
+  worker_.set_features(carry ? kTakesUnfinishedChecksums : 0);
+  if (carry) return;
+  for (const auto& peer : peers_) {
+    if (peer != nullptr) peer->state->unfinished_until.store(0, std::memory_order_relaxed);
+  }
+}
+
+void Engine::ask_features(uint16_t peer, uint64_t nonce) {
+  peer_at(peer);
+  if (!worker_.request_hello(peer, nonce)) throw SysError(EAGAIN, "hello", "too many requests wait");
+}
+
+void Engine::send_unfinished(uint16_t peer, Seconds seconds) {
+  Peer& known = peer_at(peer);
+  const Seconds until = seconds == 0 || !carry_checksum_ ? 0 : now() + seconds;
+  known.state->unfinished_until.store(until, std::memory_order_relaxed);
 }
 
 void Engine::check_where(NetworkIndex network, Destination where) const {

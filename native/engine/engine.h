@@ -63,6 +63,15 @@ class Engine {
   // Whether bursts to the peer arrive damaged: UDP_SEGMENT is then not used until they are said to arrive well.
   void set_offload_corrupts(uint16_t peer, bool corrupts);
 
+  // Whether this host takes unfinished checksums from weft hosts, and sends them to those that take them. Off to begin with; when it is
+  // switched off, all peers get finished ones at once.
+  void set_carry_checksum(bool carry);
+  // Sends a hello. The answer comes as an event, if at all. Throws SysError (EAGAIN) while too many wait.
+  void ask_features(uint16_t peer, uint64_t nonce);
+  // The peer takes unfinished checksums for so long from now on, unless its options change; 0: no more. Nothing happens while it is
+  // switched off.
+  void send_unfinished(uint16_t peer, Seconds seconds);
+
   void declare(NetworkIndex network, Mac mac, Destination where);
   bool undeclare(NetworkIndex network, Mac mac);
   void flush_learned(std::optional<NetworkIndex> network);
@@ -88,6 +97,7 @@ class Engine {
   Fdb fdb_;
   std::shared_ptr<const Tables> tables_;
   PortOffloads port_offloads_;
+  bool carry_checksum_ = false;
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<std::unique_ptr<Peer>> peers_;
   Worker worker_;

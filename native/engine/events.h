@@ -25,6 +25,7 @@ enum class EventType : uint8_t {
   stranger,
   address_conflict,
   offload_report,
+  peer_features,
 };
 
 struct Event {
@@ -38,9 +39,10 @@ struct Event {
   Offload offload = {};  // of peer_offload_disabled and port_offload_disabled ...
   OffloadOff off = {};   // ... and why
   // Of offload_report: the far end's answer about a burst, or, with an error, that the burst or the question could not be sent.
-  uint64_t nonce = 0;
+  uint64_t nonce = 0;  // of peer_features too
   uint16_t probes = 0;  // in the burst
   ProbeSet arrived = {};
+  uint64_t features = 0;  // of peer_features: the peer's answer to a hello
 };
 
 // Single producer (the worker), single consumer (the control thread).

@@ -72,7 +72,7 @@ void Worker::unicast(Frame& frame, const Network& network, Destination to) {
   if (peer == nullptr) return replicate(frame, network);
   if (network.options.vni == kNoVni) return drop_received(frame, Drop::no_destination);
   accept(frame, counters_.unicast);
-  if (!send_to_peer(*peer, network, frame)) tell_path_mtu(*peer, network, frame);
+  if (!send_to_peer(*peer, network, frame, checksums_for(*peer, frame))) tell_path_mtu(*peer, network, frame);
 }
 
 // Head-end replication of BUM traffic: a copy for every other port of the network, and for every peer.
@@ -84,12 +84,12 @@ void Worker::replicate(Frame& frame, const Network& network) {
 
   accept(frame, counters_.flooded);
   // The copies share the frame's memory, so what a peer needs finished is finished before a port gets its view of it.
-  if (to_peers) finish_for_peers(frame);
+  if (to_peers) finish_for_peers(frame, L4Checksums::finished);
   for (Port* port : network.ports) {
     if (floods_to(frame, *port)) send_to_port(*port, frame);
   }
   if (!to_peers) return;
-  for (Peer* peer : tables_->flood_peers) send_to_peer(*peer, network, frame);
+  for (Peer* peer : tables_->flood_peers) send_to_peer(*peer, network, frame, L4Checksums::finished);
 }
 
 bool Worker::floods_to(const Frame& frame, const Port& port) {
@@ -105,13 +105,13 @@ void Worker::send_to_port(Port& port, Frame& frame) {
   coalescer_.add(port.index, frame.packet, frame.vnet, frame.wire_frames, join);
 }
 
-bool Worker::send_to_peer(Peer& peer, const Network& network, Frame& frame) {
+bool Worker::send_to_peer(Peer& peer, const Network& network, Frame& frame, L4Checksums checksums) {
   if (!fits(peer, network, frame)) {
     if (send_in_pieces(peer, network, frame)) return true;
     drop_too_big(peer, frame);
     return false;
   }
-  finish_for_peers(frame);
+  finish_for_peers(frame, checksums);
   if (frame.blocks != nullptr) {
     outbox_.add_segments(peer, network, frame, block_stride(frame));
   } else {
@@ -120,16 +120,23 @@ bool Worker::send_to_peer(Peer& peer, const Network& network, Frame& frame) {
   return true;
 }
 
-// On the wire every checksum is complete and every frame fits the MTU.
-void Worker::finish_for_peers(Frame& frame) {
+// Where a peer takes it, a checksum that the guest left unfinished stays so: neither end then has to read the payload for it. The
+// outer UDP checksum, which the kernel and the card make and check, covers it on the way; a peer with `checksum: zero` has none.
+L4Checksums Worker::checksums_for(const Peer& peer, const Frame& frame) const {
+  const bool takes = now_ < peer.state->unfinished_until.load(std::memory_order_relaxed) && !peer.options.zero_checksum;
+  return takes && may_stay_unfinished(frame.packet, frame.vnet) ? L4Checksums::unfinished : L4Checksums::finished;
+}
+
+// On the wire every checksum is complete, unless the peer takes it unfinished, and every frame fits the MTU.
+void Worker::finish_for_peers(Frame& frame, L4Checksums checksums) {
   if (!frame.vnet.is_super_frame()) {
-    if (frame.vnet.needs_checksum()) finish_checksum(frame.packet, frame.vnet);
+    if (frame.vnet.needs_checksum() && checksums == L4Checksums::finished) finish_checksum(frame.packet, frame.vnet);
     return;
   }
   if (frame.blocks != nullptr) return;
   const size_t stride = block_stride(frame);
   frame.blocks = take_blocks(stride * frame.plan.count);
-  write_segment_headers(frame.packet, frame.vnet, frame.plan, frame.blocks + kVxlanHeaderBytes, stride);
+  write_segment_headers(frame.packet, frame.vnet, frame.plan, frame.blocks + kVxlanHeaderBytes, stride, checksums);
 }
 
 size_t Worker::block_stride(const Frame& frame) {

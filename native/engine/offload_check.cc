@@ -7,7 +7,6 @@
 
 #include <algorithm>
 
-#include "io/send_result.h"
 #include "wire/vxlan.h"
 
 namespace weft {
@@ -15,54 +14,23 @@ namespace {
 
 constexpr unsigned kMessages = 64;
 
-Drop reason_for(SendRemedy remedy) {
-  switch (remedy) {
-    case SendRemedy::retry:
-    case SendRemedy::drop_full:
-      return Drop::underlay_full;
-    case SendRemedy::drop_too_big:
-      return Drop::too_big;
-    case SendRemedy::drop_no_route:
-      return Drop::no_route;
-    default:
-      return Drop::underlay_refused;
-  }
-}
-
-void address(msghdr& header, Peer& peer, iovec& piece) {
-  header = {};
-  header.msg_name = peer.options.endpoint.address();
-  header.msg_namelen = peer.options.endpoint.length();
-  header.msg_iov = &piece;
-  header.msg_iovlen = 1;
-}
-
 }  // namespace
 
 OffloadCheck::OffloadCheck(WorkerCounters& counters, EventRing& events)
-    : counters_(counters), events_(events), burst_(new uint8_t[kBurstBytes]) {}
+    : counters_(counters), events_(events), sender_(counters), burst_(new uint8_t[kBurstBytes]) {}
 
-bool OffloadCheck::request(const OffloadRequest& request) {
-  const uint32_t head = head_.load(std::memory_order_relaxed);
-  if (head - tail_.load(std::memory_order_acquire) == kRequests) return false;
-  requests_[head % kRequests] = request;
-  head_.store(head + 1, std::memory_order_release);
-  return true;
-}
+bool OffloadCheck::request(const OffloadRequest& request) { return requests_.push(request); }
 
 void OffloadCheck::serve(const Tables& tables) {
-  uint32_t tail = tail_.load(std::memory_order_relaxed);
-  for (const uint32_t head = head_.load(std::memory_order_acquire); tail != head; ++tail) {
-    const OffloadRequest request = requests_[tail % kRequests];
+  requests_.take([&](const OffloadRequest& request) {
     Peer* peer = request.peer < tables.peers.size() ? tables.peers[request.peer] : nullptr;
-    if (peer == nullptr) continue;
+    if (peer == nullptr) return;
     if (request.datagrams != 0) {
       send_burst(*peer, tables, request);
     } else if (peer->state->tally.asked_nonce == request.nonce) {
       ask(*peer, tables);
     }
-  }
-  tail_.store(tail, std::memory_order_release);
+  });
 }
 
 uint32_t OffloadCheck::tail_of(uint32_t bytes) { return std::max(kLeastProbeBytes, bytes * 3 / 4); }
@@ -74,14 +42,6 @@ uint16_t OffloadCheck::datagrams_of(const OffloadRequest& request, uint32_t max_
   return static_cast<uint16_t>(std::min(datagrams, kBurstBytes / (request.bytes + kVxlanHeaderBytes)));
 }
 
-VtepSender* OffloadCheck::sender_to(const Peer& peer, const Tables& tables, uint16_t flow) {
-  if (tables.underlay == nullptr) return nullptr;
-  const Underlay& underlay = *tables.underlay;
-  const Family family = peer.options.endpoint.family();
-  const uint32_t sender = peer.options.zero_checksum ? underlay.zero_checksum_sender_for(family) : underlay.sender_for(family, flow);
-  return sender == Underlay::kNoSender ? nullptr : &underlay.sender(sender);
-}
-
 void OffloadCheck::send_burst(Peer& peer, const Tables& tables, const OffloadRequest& request) {
   OffloadTally& tally = peer.state->tally;
   tally.asked_nonce = request.nonce;
@@ -89,7 +49,7 @@ void OffloadCheck::send_burst(Peer& peer, const Tables& tables, const OffloadReq
   tally.questions = 0;
   tally.flow = request.flow;
   tally.waiting = false;
-  VtepSender* sender = sender_to(peer, tables, request.flow);
+  VtepSender* sender = ControlSender::sender_to(peer, tables, request.flow);
   if (sender == nullptr) return report_failure(peer, ENETUNREACH);
   if (request.segmented && tables.underlay->max_segments() == 1) return report_failure(peer, EOPNOTSUPP);
   const uint16_t datagrams = datagrams_of(request, tables.underlay->max_segments());
@@ -112,7 +72,7 @@ void OffloadCheck::send_burst(Peer& peer, const Tables& tables, const OffloadReq
   if (request.segmented) {
     alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(uint16_t))] = {};
     pieces[0] = {burst_.get(), size_t{step} * (datagrams - 1u) + tail};
-    address(messages[0].msg_hdr, peer, pieces[0]);
+    ControlSender::address(messages[0].msg_hdr, peer, pieces[0]);
     messages[0].msg_hdr.msg_control = control;
     messages[0].msg_hdr.msg_controllen = sizeof control;
     cmsghdr* item = CMSG_FIRSTHDR(&messages[0].msg_hdr);
@@ -121,16 +81,16 @@ void OffloadCheck::send_burst(Peer& peer, const Tables& tables, const OffloadReq
     item->cmsg_type = UDP_SEGMENT;
     item->cmsg_len = CMSG_LEN(sizeof size);
     memcpy(CMSG_DATA(item), &size, sizeof size);
-    error = send(peer, *sender, messages, 1, datagrams);
+    error = sender_.send(peer, *sender, messages, 1, datagrams);
   } else {
     for (uint16_t first = 0; first < datagrams;) {
       const unsigned count = std::min<unsigned>(kMessages, datagrams - first);
       for (unsigned i = 0; i < count; ++i) {
         const bool last = first + i + 1 == datagrams;
         pieces[i] = {burst_.get() + size_t{first + i} * step, last ? tail : step};
-        address(messages[i].msg_hdr, peer, pieces[i]);
+        ControlSender::address(messages[i].msg_hdr, peer, pieces[i]);
       }
-      if (const int failed = send(peer, *sender, messages, count, 1)) error = failed;
+      if (const int failed = sender_.send(peer, *sender, messages, count, 1)) error = failed;
       first = static_cast<uint16_t>(first + count);
     }
   }
@@ -146,52 +106,8 @@ void OffloadCheck::ask(Peer& peer, const Tables& tables) {
                                 .index = ++tally.questions,
                                 .count = tally.asked_count,
                                 .arrived = {}};
-  if (const int error = send_message(peer, tables, question, tally.flow)) return report_failure(peer, error);
+  if (const int error = sender_.send(peer, tables, question, tally.flow)) return report_failure(peer, error);
   tally.waiting = true;
-}
-
-int OffloadCheck::send_message(Peer& peer, const Tables& tables, const ControlMessage& message, uint16_t flow) {
-  uint8_t datagram[kVxlanHeaderBytes + kQuestionBytes];
-  write_vxlan_header(datagram, kControlVni);
-  write_control_frame(datagram + kVxlanHeaderBytes, kQuestionBytes, message);
-  counters_.queued.add(1);
-  VtepSender* sender = sender_to(peer, tables, flow);
-  if (sender == nullptr) {
-    counters_.dropped[static_cast<size_t>(Drop::no_route)].add(1);
-    peer.counters.tx_dropped.add(1);
-    return ENETUNREACH;
-  }
-  mmsghdr out;
-  iovec piece{datagram, sizeof datagram};
-  address(out.msg_hdr, peer, piece);
-  return send(peer, *sender, &out, 1, 1);
-}
-
-// The last errno, or 0 when all were sent.
-int OffloadCheck::send(Peer& peer, VtepSender& sender, mmsghdr* messages, unsigned count, uint32_t datagrams_each) {
-  int error = 0;
-  unsigned tries = 0;
-  for (unsigned at = 0; at < count;) {
-    const int result = sender.send(messages + at, count - at);
-    if (result > 0) {
-      tries = 0;
-      for (int i = 0; i < result; ++i, ++at) {
-        counters_.sent.add(datagrams_each);
-        peer.counters.tx_frames.add(datagrams_each);
-        peer.counters.tx_bytes.add(messages[at].msg_hdr.msg_iov[0].iov_len - size_t{datagrams_each} * kVxlanHeaderBytes);
-      }
-      continue;
-    }
-    // A burst too: it is never sent one by one instead.
-    const SendRemedy remedy = remedy_for(-result, false);
-    if (remedy == SendRemedy::retry && tries++ < kSendRetries) continue;
-    tries = 0;
-    counters_.dropped[static_cast<size_t>(reason_for(remedy))].add(datagrams_each);
-    peer.counters.tx_dropped.add(datagrams_each);
-    error = -result;
-    ++at;
-  }
-  return error;
 }
 
 void OffloadCheck::report_failure(Peer& peer, int error) {
@@ -202,10 +118,7 @@ void OffloadCheck::report_failure(Peer& peer, int error) {
                 .nonce = peer.state->tally.asked_nonce});
 }
 
-bool OffloadCheck::receive(Peer& peer, const Tables& tables, const uint8_t* frame, uint32_t bytes, Seconds now) {
-  ControlMessage message;
-  const ControlParse parsed = parse_control_frame(frame, bytes, message);
-  if (parsed != ControlParse::ok) return parsed == ControlParse::ignored;
+void OffloadCheck::receive(Peer& peer, const Tables& tables, const ControlMessage& message, Seconds now) {
   OffloadTally& tally = peer.state->tally;
   switch (message.type) {
     case ControlType::probe:
@@ -217,17 +130,13 @@ bool OffloadCheck::receive(Peer& peer, const Tables& tables, const uint8_t* fram
       if (tally.count == message.count) tally.arrived.add(message.index);
       break;
     case ControlType::question: {
-      if (tally.answered != now) {
-        tally.answered = now;
-        tally.answers = 0;
-      }
-      if (tally.answers == kAnswersASecond) break;
-      ++tally.answers;
+      if (!peer.state->answers.take(now)) break;
       const bool known = tally.nonce == message.nonce && tally.count == message.count;
-      message.type = ControlType::answer;
-      message.arrived = known ? tally.arrived : ProbeSet{};
+      ControlMessage answer = message;
+      answer.type = ControlType::answer;
+      answer.arrived = known ? tally.arrived : ProbeSet{};
       // An answer that cannot be sent is asked for again.
-      send_message(peer, tables, message, message.index);
+      sender_.send(peer, tables, answer, message.index);
       break;
     }
     case ControlType::answer:
@@ -240,8 +149,9 @@ bool OffloadCheck::receive(Peer& peer, const Tables& tables, const uint8_t* fram
                     .probes = message.count,
                     .arrived = message.arrived});
       break;
+    default:
+      break;
   }
-  return true;
 }
 
 }  // namespace weft

@@ -11,22 +11,20 @@
 // UDP_SEGMENT even while the peer's traffic is not, and is never sent again in another way.
 //
 // The far end remembers one burst of each peer. It answers peers only, never strangers; an answer has the size of its question, and there are
-// at most kAnswersASecond of them for a peer. The asking end takes one answer to each question, and only with the nonce of its
+// at most AnswerAllowance::kASecond of them for a peer. The asking end takes one answer to each question, and only with the nonce of its
 // last burst, which nobody knows who does not see the burst. Who forges the address of a peer can spoil a burst's count, and
 // so have an offload switched off, which costs CPU and nothing else.
 //
 // Counting: what a peer sends is received and consumed; what is sent to it is queued, and sent or dropped, as all frames are.
 #pragma once
 
-#include <sys/socket.h>
-
-#include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 
+#include "engine/control_sender.h"
 #include "engine/counters.h"
 #include "engine/events.h"
+#include "engine/request_ring.h"
 #include "engine/tables.h"
 
 namespace weft {
@@ -42,8 +40,6 @@ struct OffloadRequest {
 
 class OffloadCheck {
  public:
-  static constexpr uint32_t kAnswersASecond = 64;
-
   OffloadCheck(WorkerCounters& counters, EventRing& events);
 
   // Control thread. Has the worker carry it out when it is woken next. False while too many wait.
@@ -52,8 +48,8 @@ class OffloadCheck {
   // Worker. Carries out what was requested. A burst, or a question, that could not be sent is reported with its errno.
   void serve(const Tables& tables);
 
-  // Worker. A frame on kControlVni from a peer; false when it is no control frame. Counts what it sends, but not what it received.
-  bool receive(Peer& peer, const Tables& tables, const uint8_t* frame, uint32_t bytes, Seconds now);
+  // Worker. A probe, a question or an answer from a peer. Counts what it sends, but not what it received.
+  void receive(Peer& peer, const Tables& tables, const ControlMessage& message, Seconds now);
 
   // How a burst is cut to what one UDP_SEGMENT send may hold: the number of datagrams, 0 when the size is out of bounds.
   static uint16_t datagrams_of(const OffloadRequest& request, uint32_t max_segments);
@@ -61,24 +57,17 @@ class OffloadCheck {
   static uint32_t tail_of(uint32_t bytes);
 
  private:
-  static constexpr uint32_t kRequests = 64;
   static constexpr uint32_t kBurstBytes = 65507;  // of UDP payload in one send, IPv4
 
   void send_burst(Peer& peer, const Tables& tables, const OffloadRequest& request);
   void ask(Peer& peer, const Tables& tables);
-  // 0 or errno.
-  int send_message(Peer& peer, const Tables& tables, const ControlMessage& message, uint16_t flow);
-  int send(Peer& peer, VtepSender& sender, mmsghdr* messages, unsigned count, uint32_t datagrams_each);
-  static VtepSender* sender_to(const Peer& peer, const Tables& tables, uint16_t flow);
   void report_failure(Peer& peer, int error);
 
   WorkerCounters& counters_;
   EventRing& events_;
+  ControlSender sender_;
   std::unique_ptr<uint8_t[]> burst_;
-  // From the control thread to the worker.
-  std::array<OffloadRequest, kRequests> requests_;
-  std::atomic<uint32_t> head_{0};
-  std::atomic<uint32_t> tail_{0};
+  RequestRing<OffloadRequest> requests_;
 };
 
 }  // namespace weft

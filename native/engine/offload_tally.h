@@ -3,7 +3,6 @@
 
 #include <cstdint>
 
-#include "fdb/fdb.h"
 #include "wire/control_frame.h"
 
 namespace weft {
@@ -13,8 +12,6 @@ struct OffloadTally {
   uint64_t nonce = 0;
   uint16_t count = 0;
   ProbeSet arrived;
-  Seconds answered = 0;  // when questions were last answered ...
-  uint32_t answers = 0;  // ... and how many in that second
 
   // Our last burst to it.
   uint64_t asked_nonce = 0;

@@ -170,7 +170,13 @@ void Worker::receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uin
 
 // False when it is no control frame: then its VNI is as unknown as any other.
 bool Worker::receive_control(Peer& peer, const uint8_t* frame, uint32_t bytes) {
-  if (!offload_check_.receive(peer, *tables_, frame, bytes, now_)) return false;
+  ControlMessage message;
+  const ControlParse parsed = parse_control_frame(frame, bytes, message);
+  if (parsed == ControlParse::foreign) return false;
+  if (parsed == ControlParse::ok) {
+    offload_check_.receive(peer, *tables_, message, now_);
+    feature_exchange_.receive(peer, *tables_, message, now_);
+  }
   count_received(&peer.counters, 1, bytes);
   counters_.consumed.add(1);
   return true;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/answer_allowance.h"
 #include "engine/counters.h"
 #include "engine/guard.h"
 #include "engine/offload_switch.h"
@@ -80,13 +81,23 @@ struct Port {
   uint32_t path_mtu_answers = 0;  // ... and how often in that second
 };
 
+// The last hello to a peer (feature_exchange.h).
+struct Hello {
+  uint64_t nonce = 0;
+  bool waiting = false;  // for an answer
+};
+
 // What is known of a peer, which outlives a change of its options.
 struct PeerState {
   DestinationCounters counters;
   OffloadSwitch udp_segment;
   std::atomic<Seconds> last_received{0};  // 0: never
-  Seconds last_too_big = 0;               // worker only: when peer_too_big was last reported
-  OffloadTally tally;                     // worker only
+  std::atomic<Seconds> unfinished_until{0};  // until then the peer takes unfinished checksums
+  // Worker only.
+  Seconds last_too_big = 0;  // when peer_too_big was last reported
+  OffloadTally tally;
+  Hello hello;
+  AnswerAllowance answers;
 };
 
 // The options never change under the worker's eyes: a change makes a new Peer with the state of the old one.

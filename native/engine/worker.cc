@@ -39,6 +39,7 @@ Worker::Worker(Fdb& fdb, EventRing& events, const Coalescer::Limits& limits)
       events_(events),
       outbox_(counters_, events),
       offload_check_(counters_, events),
+      feature_exchange_(counters_, events),
       coalescer_(limits),
       inbox_(new uint8_t[kInboxBytes]),
       blocks_(new uint8_t[kBlockBytes]),
@@ -116,6 +117,12 @@ bool Worker::request_offload_check(const OffloadRequest& request) {
   return taken;
 }
 
+bool Worker::request_hello(uint16_t peer, uint64_t nonce) {
+  const bool taken = feature_exchange_.ask(peer, nonce);
+  eventfd_write(wake_, 1);
+  return taken;
+}
+
 void Worker::run() {
   while (!stopping_.load(std::memory_order_relaxed)) round(kIdleMilliseconds);
 }
@@ -135,6 +142,7 @@ void Worker::round(int timeout_ms) {
         eventfd_read(wake_, &ignored);
         announce_requested();
         offload_check_.serve(*tables_);
+        feature_exchange_.serve(*tables_);
         break;
       }
       case Watched::port: {

@@ -12,6 +12,7 @@
 
 #include "engine/counters.h"
 #include "engine/events.h"
+#include "engine/feature_exchange.h"
 #include "engine/frame.h"
 #include "engine/last_decision.h"
 #include "engine/offload_check.h"
@@ -44,6 +45,10 @@ class Worker {
   void request_announcement(Port& port);
   // False while too many requests wait.
   bool request_offload_check(const OffloadRequest& request);
+  // What hellos of peers are answered with.
+  void set_features(uint64_t features) { feature_exchange_.set_own(features); }
+  // False while too many wait.
+  bool request_hello(uint16_t peer, uint64_t nonce);
   const WorkerCounters& counters() const { return counters_; }
 
   // ---- the worker's thread, or a test that plays it ---------------------------------------------------------------------------
@@ -77,8 +82,9 @@ class Worker {
   static bool floods_to(const Frame& frame, const Port& port);
   void send_to_port(Port& port, Frame& frame);
   // False when the frame is larger than fits to the peer, may not be cut, and was dropped.
-  bool send_to_peer(Peer& peer, const Network& network, Frame& frame);
-  void finish_for_peers(Frame& frame);
+  bool send_to_peer(Peer& peer, const Network& network, Frame& frame, L4Checksums checksums);
+  void finish_for_peers(Frame& frame, L4Checksums checksums);
+  L4Checksums checksums_for(const Peer& peer, const Frame& frame) const;
   static size_t block_stride(const Frame& frame);
 
   // path_mtu.cc: frames that are larger than fits to a peer.
@@ -130,6 +136,7 @@ class Worker {
   LastDecision last_;
   Outbox outbox_;
   OffloadCheck offload_check_;
+  FeatureExchange feature_exchange_;
   Coalescer coalescer_;
   std::unique_ptr<uint8_t[]> inbox_;
   size_t inbox_used_ = 0;

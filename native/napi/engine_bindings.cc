@@ -54,6 +54,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::send_offload_burst>("sendOffloadBurst"),
                            InstanceMethod<&EngineObject::ask_about_burst>("askAboutBurst"),
                            InstanceMethod<&EngineObject::set_offload_corrupts>("setOffloadCorrupts"),
+                           InstanceMethod<&EngineObject::set_carry_checksum>("setCarryChecksum"),
+                           InstanceMethod<&EngineObject::ask_features>("askFeatures"),
+                           InstanceMethod<&EngineObject::send_unfinished>("sendUnfinished"),
                            InstanceMethod<&EngineObject::fdb_add>("fdbAdd"),
                            InstanceMethod<&EngineObject::fdb_remove>("fdbRemove"),
                            InstanceMethod<&EngineObject::fdb_flush>("fdbFlush"),
@@ -188,6 +191,21 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   void set_offload_corrupts(const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] { engine_->set_offload_corrupts(handle(info[0]), info[1].As<Napi::Boolean>().Value()); });
+  }
+
+  void set_carry_checksum(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->set_carry_checksum(info[0].As<Napi::Boolean>().Value()); });
+  }
+
+  void ask_features(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] {
+      bool lossless = false;
+      engine_->ask_features(handle(info[0]), info[1].As<Napi::BigInt>().Uint64Value(&lossless));
+    });
+  }
+
+  void send_unfinished(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->send_unfinished(handle(info[0]), info[1].As<Napi::Number>().Uint32Value()); });
   }
 
   void fdb_add(const Napi::CallbackInfo& info) {

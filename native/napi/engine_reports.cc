@@ -92,6 +92,7 @@ Napi::Array peer_counters(Napi::Env env, const Tables& tables) {
     Napi::Object object = counters_object(env, peer->index, peer->counters);
     object.Set("offloadDisabled", reason_value(env, name_of(Offload::udp_segment), peer->state->udp_segment.get()));
     const Seconds last = peer->state->last_received.load(std::memory_order_relaxed);
+    object.Set("carryChecksum", Engine::now() < peer->state->unfinished_until.load(std::memory_order_relaxed));
     object.Set("idle", last == 0 ? env.Null() : Napi::Number::New(env, Engine::now() - last));
     array.Set(array.Length(), object);
   }
@@ -178,6 +179,12 @@ Napi::Object event_object(Napi::Env env, const Event& event) {
     case EventType::offload_report:
       object.Set("type", "offload-report");
       set_offload_report(object, event);
+      break;
+    case EventType::peer_features:
+      object.Set("type", "peer-features");
+      object.Set("peer", event.where.index);
+      object.Set("nonce", Napi::BigInt::New(env, event.nonce));
+      object.Set("takesUnfinished", (event.features & kTakesUnfinishedChecksums) != 0);
       break;
     case EventType::stranger:
       object.Set("type", "stranger");

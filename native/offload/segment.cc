@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "offload/checksum.h"
+#include "offload/merge_rules.h"
 #include "wire/bytes.h"
 
 namespace weft {
@@ -62,7 +63,8 @@ SegmentError plan_segments(const Packet& packet, const VnetHeader& vnet, Segment
   return SegmentError::ok;
 }
 
-void write_segment_headers(const Packet& packet, const VnetHeader&, const SegmentPlan& plan, uint8_t* blocks, size_t stride) {
+void write_segment_headers(const Packet& packet, const VnetHeader&, const SegmentPlan& plan, uint8_t* blocks, size_t stride,
+                           L4Checksums checksums) {
   const uint32_t l3 = packet.l3_offset;
   const uint32_t l4 = packet.l4_offset;
   const uint32_t header = plan.header_length;
@@ -92,7 +94,8 @@ void write_segment_headers(const Packet& packet, const VnetHeader&, const Segmen
   }
   store_raw16(base + checksum_at, 0);
   const uint64_t ip_sum = packet.ip_version == 4 ? checksum_add(base + l3, (base[l3] & 0x0fu) * 4, 0) : 0;
-  const uint64_t l4_sum = checksum_add(base + l4, l4_header, pseudo_header_sum(packet, 0));
+  const uint64_t pseudo_sum = pseudo_header_sum(packet, 0);
+  const uint64_t l4_sum = checksum_add(base + l4, l4_header, pseudo_sum);
 
   const uint8_t* payload = packet.data + packet.payload_offset;
   for (uint32_t index = 0; index < plan.count; ++index) {
@@ -123,9 +126,20 @@ void write_segment_headers(const Packet& packet, const VnetHeader&, const Segmen
       store_be16(out + l4 + 4, l4_length);
       sum += swap_if_little(l4_length);
     }
+    if (checksums == L4Checksums::unfinished) {
+      store_raw16(out + checksum_at, checksum_fold(pseudo_sum + swap_if_little(l4_length)));
+      continue;
+    }
     sum = checksum_add(payload + static_cast<size_t>(index) * plan.segment_payload, size, sum);
     store_raw16(out + checksum_at, tcp ? inverted(sum) : inverted_not_zero(sum));
   }
+}
+
+bool may_stay_unfinished(const Packet& packet, const VnetHeader& vnet) {
+  if (packet.l4_offset == 0 || packet.ip_options || is_dhcp(packet)) return false;
+  if (vnet.is_super_frame()) return true;
+  return vnet.needs_checksum() && vnet.checksum_start == packet.l4_offset && vnet.checksum_offset == checksum_offset_of(packet) &&
+         packet.length == packet.ip_end && checksum_is_unfinished(packet);
 }
 
 bool checksum_place_is_valid(const Packet& packet, const VnetHeader& vnet) {

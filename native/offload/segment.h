@@ -16,6 +16,9 @@ inline constexpr uint32_t kMaxSegmentHeaderBytes = 256;  // Ethernet, VLAN tags,
 
 enum class SegmentError : uint8_t { ok, bad_gso };
 
+// What the TCP or UDP checksum of a frame on the wire is: right, or the folded sum of the pseudo-header, for who takes it so.
+enum class L4Checksums : uint8_t { finished, unfinished };
+
 // How a super-frame will be cut. All sizes in bytes.
 struct SegmentPlan {
   uint32_t count = 0;           // segments, 1..kMaxSegments
@@ -32,10 +35,17 @@ struct SegmentPlan {
 // headers must be complete, and count and sizes must keep the limits above.
 SegmentError plan_segments(const Packet& packet, const VnetHeader& vnet, SegmentPlan& plan);
 
-// Writes the header block of every segment, checksums complete: block i begins at `blocks + i * stride`, and is
-// plan.header_length bytes long. stride >= header_length. Payload i begins at
-// packet.data + packet.payload_offset + i * plan.segment_payload and is read for its checksum.
-void write_segment_headers(const Packet& packet, const VnetHeader& vnet, const SegmentPlan& plan, uint8_t* blocks, size_t stride);
+// Writes the header block of every segment: block i begins at `blocks + i * stride`, and is plan.header_length bytes long.
+// stride >= header_length. Payload i begins at packet.data + packet.payload_offset + i * plan.segment_payload and is read for its
+// checksum, unless that stays unfinished.
+void write_segment_headers(const Packet& packet, const VnetHeader& vnet, const SegmentPlan& plan, uint8_t* blocks, size_t stride,
+                           L4Checksums checksums = L4Checksums::finished);
+
+// Whether a frame can go to a peer that takes unfinished checksums without its own being completed. Not when its guest finished it
+// (then it travels as it is), or asks for something else than the checksum of TCP or UDP, or left something else in its place: the peer
+// knows an unfinished checksum by its value alone. Not DHCP, which clients read raw. Not behind IP options or extension headers, of
+// which a routing header changes the pseudo-header. Not with padding, which the peer would leave out.
+bool may_stay_unfinished(const Packet& packet, const VnetHeader& vnet);
 
 // Whether NEEDS_CSUM names a place that may be written: inside the frame, and behind the headers that the forwarding decision is
 // made from.

@@ -62,8 +62,9 @@ class Round {
   std::deque<Bytes> copies_;
 };
 
-// What a kernel would make of the write: the frames of a super-frame, or the frame with its checksum finished.
-inline std::vector<Bytes> as_wire_frames(Written write) {
+// What a kernel would make of the write: the frames of a super-frame, or the frame with its checksum finished. With unfinished ones
+// what goes to a peer that takes them.
+inline std::vector<Bytes> as_wire_frames(Written write, L4Checksums checksums = L4Checksums::finished) {
   const Packet packet = parsed(write.frame);
   if (!write.vnet.is_super_frame()) {
     if (write.vnet.needs_checksum() && !finish_checksum(packet, write.vnet)) throw std::runtime_error("bad checksum offset");
@@ -72,7 +73,7 @@ inline std::vector<Bytes> as_wire_frames(Written write) {
   SegmentPlan plan;
   if (plan_segments(packet, write.vnet, plan) != SegmentError::ok) throw std::runtime_error("not a valid super-frame");
   Bytes blocks(size_t{plan.count} * plan.header_length);
-  write_segment_headers(packet, write.vnet, plan, blocks.data(), plan.header_length);
+  write_segment_headers(packet, write.vnet, plan, blocks.data(), plan.header_length, checksums);
   std::vector<Bytes> out;
   for (uint32_t i = 0; i < plan.count; ++i) {
     const uint8_t* header = blocks.data() + size_t{i} * plan.header_length;

@@ -74,6 +74,38 @@ TEST_CASE("the layout on the wire is the one that is written down") {
   CHECK(hash == Bytes{0xd1, 0x22, 0x88, 0xba, 0x17, 0x93, 0x2a, 0xc2});
 }
 
+TEST_CASE("a hello and features are read as they were written, and lie where it is written down") {
+  const Bytes hello = frame_of({.type = ControlType::hello, .nonce = 0x1122334455667788, .arrived = {}}, kHelloBytes);
+  CHECK(hello.size() == 46);
+  const Bytes head = {'w', 'e', 'f', 't', 1, 4, 0, 32};
+  CHECK(Bytes(hello.begin() + 14, hello.begin() + 22) == head);
+  const Bytes body = {0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0, 0, 0, 0, 0, 0, 0, 0};
+  CHECK(Bytes(hello.begin() + 30, hello.end()) == body);
+  ControlMessage read;
+  CHECK(parse(hello, read) == ControlParse::ok);
+  CHECK(read.type == ControlType::hello);
+  CHECK(read.nonce == 0x1122334455667788);
+
+  const ControlMessage features{.type = ControlType::features, .nonce = 9, .arrived = {}, .features = 0x8000000000000001};
+  for (const uint32_t more : {0u, 1u, 40u}) {
+    const Bytes frame = frame_of(features, kHelloBytes + more);
+    CHECK(frame[38] == 0x80);
+    CHECK(frame[45] == 1);
+    CHECK(parse(frame, read) == ControlParse::ok);
+    CHECK(read.type == ControlType::features);
+    CHECK(read.nonce == 9);
+    CHECK(read.features == 0x8000000000000001);
+  }
+  for (size_t bytes = 30; bytes < kHelloBytes; ++bytes) {
+    CHECK(parse(Bytes(hello.begin(), hello.begin() + static_cast<long>(bytes))) == ControlParse::ignored);
+  }
+  for (size_t at = 18; at < kHelloBytes; ++at) {
+    Bytes damaged = hello;
+    damaged[at] ^= 1;
+    CHECK(parse(damaged) == ControlParse::ignored);
+  }
+}
+
 TEST_CASE("any damage is seen") {
   const Bytes probe = frame_of(kProbe, 200);
   for (size_t at = 14; at < probe.size(); ++at) {

@@ -239,15 +239,15 @@ TEST_CASE("questions are answered 64 times a second for each peer, and never wit
   const Sent question = hosts.sent_by_a()[1];
   hosts.b.worker.set_time(10);
   for (int i = 0; i < 1000; ++i) hosts.to(hosts.b, kAddressA, question);
-  CHECK(hosts.b.sender->sent.size() == OffloadCheck::kAnswersASecond);
+  CHECK(hosts.b.sender->sent.size() == AnswerAllowance::kASecond);
   for (const Sent& answer : hosts.b.sender->sent) CHECK(answer.bytes.size() <= question.bytes.size());
   // The other peer is answered all the same.
   hosts.to(hosts.b, "10.0.0.3", question);
-  CHECK(hosts.b.sender->sent.size() == OffloadCheck::kAnswersASecond + 1);
+  CHECK(hosts.b.sender->sent.size() == AnswerAllowance::kASecond + 1);
   CHECK(hosts.b.sender->sent.back().to == "10.0.0.3");
   hosts.b.worker.set_time(11);
   hosts.to(hosts.b, kAddressA, question);
-  CHECK(hosts.b.sender->sent.size() == OffloadCheck::kAnswersASecond + 2);
+  CHECK(hosts.b.sender->sent.size() == AnswerAllowance::kASecond + 2);
   CHECK(hosts.b.worker.counters().consumed.get() == 1002);
   hosts.balanced();
 }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "test/frame_builder.h"
@@ -34,14 +35,14 @@ SegmentError plan_of(const Frame& spec, const VnetHeader& vnet) {
 }
 
 // The frames as they go on the wire. Between the header blocks stays what was there.
-std::vector<Bytes> segments_of(Bytes& frame, const VnetHeader& vnet) {
+std::vector<Bytes> segments_of(Bytes& frame, const VnetHeader& vnet, L4Checksums checksums = L4Checksums::finished) {
   const Packet packet = parsed(frame);
   SegmentPlan plan;
   REQUIRE(plan_segments(packet, vnet, plan) == SegmentError::ok);
   const size_t stride = plan.header_length + 5u;
   Bytes blocks(plan.count * stride, 0xee);
   const Bytes before = frame;
-  write_segment_headers(packet, vnet, plan, blocks.data(), stride);
+  write_segment_headers(packet, vnet, plan, blocks.data(), stride, checksums);
   REQUIRE(frame == before);
   std::vector<Bytes> out;
   for (uint32_t i = 0; i < plan.count; ++i) {
@@ -56,7 +57,7 @@ std::vector<Bytes> segments_of(Bytes& frame, const VnetHeader& vnet) {
 }
 
 // What the sender would have built itself, segment by segment.
-std::vector<Bytes> expected_segments(const Frame& super, size_t size) {
+std::vector<Bytes> expected_segments(const Frame& super, size_t size, bool unfinished = false) {
   std::vector<Bytes> out;
   const size_t total = super.payload.size();
   size_t at = 0;
@@ -64,7 +65,7 @@ std::vector<Bytes> expected_segments(const Frame& super, size_t size) {
     Frame one = super;
     const size_t end = std::min(total, at + size);
     one.payload.assign(super.payload.begin() + static_cast<long>(at), super.payload.begin() + static_cast<long>(end));
-    one.unfinished = false;
+    one.unfinished = unfinished;
     one.padding = 0;
     one.sequence = super.sequence + static_cast<uint32_t>(at);
     one.id = static_cast<uint16_t>(super.id + out.size());
@@ -110,6 +111,7 @@ TEST_CASE("segments are the frames that the sender would have built itself") {
     vnet.header_length = static_cast<uint16_t>(random());
     if (!super.udp && (super.tcp_flags & kCwr) != 0) vnet.gso_type |= kGsoEcn;
     REQUIRE(segments_of(frame, vnet) == expected_segments(super, size));
+    REQUIRE(segments_of(frame, vnet, L4Checksums::unfinished) == expected_segments(super, size, true));
   }
 }
 
@@ -230,6 +232,64 @@ TEST_CASE("finish_checksum completes TCP and UDP") {
       CHECK_FALSE(vnet.needs_checksum());
     }
   }
+}
+
+TEST_CASE("a checksum may stay unfinished where its place and its value say that it is one, of TCP and UDP alone") {
+  const auto may = [](const Frame& spec, uint32_t gso_size = 0, const std::function<void(Bytes&, VnetHeader&)>& change = {}) {
+    Bytes frame = build(spec);
+    VnetHeader vnet = gso(spec, gso_size);
+    if (gso_size == 0) vnet.gso_type = kGsoNone;
+    if (change) change(frame, vnet);
+    return may_stay_unfinished(parsed(frame), vnet);
+  };
+  for (const bool v6 : {false, true}) {
+    for (const bool udp : {false, true}) {
+      CAPTURE(v6);
+      CAPTURE(udp);
+      const Frame spec{.v6 = v6, .udp = udp, .payload = Bytes(200, 9), .unfinished = true};
+      const auto with = [&](auto change) {
+        Frame other = spec;
+        change(other);
+        return other;
+      };
+      CHECK(may(spec));
+      CHECK(may(with([](Frame& f) { f.vlan_tags = {0x81000005}; })));
+      CHECK(may(with([](Frame& f) { f.payload.clear(); })));
+      CHECK(may(spec, 100));
+      CHECK(may(with([](Frame& f) { f.padding = 3; }), 100));  // segments have none
+
+      // What the guest finished itself, right or wrong, goes as it is.
+      CHECK_FALSE(may(spec, 0, [](Bytes&, VnetHeader& vnet) { vnet = {}; }));
+      CHECK_FALSE(may(with([](Frame& f) { f.unfinished = false; })));
+      // Hostile: something else in the field, in the lengths, or another place.
+      CHECK_FALSE(may(spec, 0, [&](Bytes& frame, VnetHeader&) { frame[spec.checksum_at()] ^= 1; }));
+      CHECK_FALSE(may(spec, 0, [&](Bytes& frame, VnetHeader&) { set16(frame, spec.checksum_at(), 0); }));
+      CHECK_FALSE(may(spec, 0, [](Bytes&, VnetHeader& vnet) { vnet.checksum_start++; }));
+      CHECK_FALSE(may(spec, 0, [](Bytes&, VnetHeader& vnet) { vnet.checksum_offset += 2; }));
+      CHECK_FALSE(may(with([](Frame& f) { f.padding = 3; })));
+      // What its sum covers is not ours to say.
+      CHECK_FALSE(may(with([](Frame& f) {
+        if (f.v6) {
+          f.first_extension = 60;
+          f.extension_headers = {f.protocol(), 0, 1, 4, 0, 0, 0, 0};
+        } else {
+          f.ip_options = Bytes(4, 1);
+        }
+      })));
+      if (!v6) CHECK_FALSE(may(with([](Frame& f) { f.fragment_bits = 0x2000; })));
+      for (const uint16_t port : {uint16_t{67}, uint16_t{68}}) {
+        const Frame dhcp = with([&](Frame& f) { f.destination_port = port; });
+        CHECK(may(dhcp) == !udp);
+        CHECK(may(dhcp, 100) == !udp);
+      }
+    }
+  }
+  // Neither TCP nor UDP, whatever it says of its checksum.
+  Frame sctp{.payload = Bytes(100, 9), .unfinished = true};
+  CHECK_FALSE(may(sctp, 0, [&](Bytes& frame, VnetHeader&) {
+    frame[sctp.l3() + 9] = 132;
+    refresh_ipv4_checksum(frame, sctp.l3());
+  }));
 }
 
 TEST_CASE("finish_checksum completes whatever has an offset") {

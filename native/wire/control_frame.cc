@@ -14,6 +14,7 @@ constexpr uint32_t kNonceAt = 16;
 constexpr uint32_t kIndexAt = 24;
 constexpr uint32_t kCountAt = 26;
 constexpr uint32_t kPatternAt = 28;  // of a probe; the bits of a question and an answer lie there too
+constexpr uint32_t kFeaturesAt = 24;
 
 uint64_t load_be64(const uint8_t* at) { return uint64_t{load_be32(at)} << 32 | load_be32(at + 4); }
 
@@ -70,6 +71,10 @@ ControlParse parse_control_frame(const uint8_t* frame, uint32_t bytes, ControlMe
     case ControlType::answer:
       least = kQuestionBytes - kControlEthernetBytes;
       break;
+    case ControlType::hello:
+    case ControlType::features:
+      least = kHelloBytes - kControlEthernetBytes;
+      break;
     default:
       return ControlParse::ignored;
   }
@@ -77,6 +82,10 @@ ControlParse parse_control_frame(const uint8_t* frame, uint32_t bytes, ControlMe
   if (load_be64(at + kHashAt) != hash_message(at, length)) return ControlParse::ignored;
   message.type = type;
   message.nonce = load_be64(at + kNonceAt);
+  if (type == ControlType::hello || type == ControlType::features) {
+    message.features = load_be64(at + kFeaturesAt);
+    return ControlParse::ok;
+  }
   message.index = load_be16(at + kIndexAt);
   message.count = load_be16(at + kCountAt);
   if (message.count == 0 || message.count > kMostProbes) return ControlParse::ignored;
@@ -97,13 +106,17 @@ void write_control_frame(uint8_t* frame, uint32_t bytes, const ControlMessage& m
   at[5] = static_cast<uint8_t>(message.type);
   store_be16(at + 6, static_cast<uint16_t>(length));
   store_be64(at + kNonceAt, message.nonce);
-  store_be16(at + kIndexAt, message.index);
-  store_be16(at + kCountAt, message.count);
-  if (message.type == ControlType::probe) {
-    write_pattern(at + kPatternAt, length - kPatternAt, message.nonce ^ mix(message.index + 1));
+  if (message.type == ControlType::hello || message.type == ControlType::features) {
+    store_be64(at + kFeaturesAt, message.features);
   } else {
-    store_be64(at + kPatternAt, message.arrived.word(1));
-    store_be64(at + kPatternAt + 8, message.arrived.word(0));
+    store_be16(at + kIndexAt, message.index);
+    store_be16(at + kCountAt, message.count);
+    if (message.type == ControlType::probe) {
+      write_pattern(at + kPatternAt, length - kPatternAt, message.nonce ^ mix(message.index + 1));
+    } else {
+      store_be64(at + kPatternAt, message.arrived.word(1));
+      store_be64(at + kPatternAt + 8, message.arrived.word(0));
+    }
   }
   store_be64(at + kHashAt, hash_message(at, length));
 }

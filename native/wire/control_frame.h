@@ -17,7 +17,9 @@
 // ignored is counted as consumed like what is understood.
 //
 // Nothing here is authenticated. The hash finds damage and no forgery. So no message may do more than report, or switch something
-// to what is safe anyway; and the answer to a message is never larger than the message.
+// to what is safe anyway. What is not safe anyway follows only from an answer that repeats the nonce of its question, 64 random
+// bits that nobody knows who does not see what goes to the peer, and only for a short while. The answer to a message is never
+// larger than the message.
 //
 // Types 1 to 3 are the offload check (engine/offload_check.h). All begin with the nonce of a burst:
 //
@@ -26,6 +28,16 @@
 //     answer      16 nonce u64   24 number u16   26 count u16   28 u128, bit I of it (from the least significant): probe I arrived
 //
 // The pattern of a probe follows from its nonce and index, so that no two datagrams of a burst are alike.
+//
+// Types 4 and 5 ask a host what it takes beyond RFC 7348 (engine/feature_exchange.h):
+//
+//     hello       16 nonce u64   24 u64, zero
+//     features    16 nonce u64   24 u64, a bit for each feature (from the least significant)
+//
+//     bit 0       TCP and UDP with an unfinished checksum: the field holds the folded sum of the pseudo-header, as a Linux host leaves
+//                 it for hardware to finish
+//
+// Bits that are not known mean nothing. A host that is older than these types does not answer, and so has no features.
 #pragma once
 
 #include <array>
@@ -44,9 +56,13 @@ inline constexpr uint32_t kControlHeaderBytes = 16;
 inline constexpr uint32_t kLeastProbeBytes = kControlEthernetBytes + kControlHeaderBytes + 12;
 inline constexpr uint32_t kQuestionBytes = kControlEthernetBytes + kControlHeaderBytes + 28;  // of an answer too
 
+inline constexpr uint32_t kHelloBytes = kControlEthernetBytes + kControlHeaderBytes + 16;  // of the features too
+
 inline constexpr uint16_t kMostProbes = 128;
 
-enum class ControlType : uint8_t { probe = 1, question = 2, answer = 3 };
+inline constexpr uint64_t kTakesUnfinishedChecksums = 1;
+
+enum class ControlType : uint8_t { probe = 1, question = 2, answer = 3, hello = 4, features = 5 };
 
 // Which probes of a burst arrived.
 class ProbeSet {
@@ -66,8 +82,9 @@ struct ControlMessage {
   ControlType type = ControlType::probe;
   uint64_t nonce = 0;
   uint16_t index = 0;  // of a probe; the number of a question, which its answer repeats
-  uint16_t count = 0;  // probes in the burst, 1 to kMostProbes
+  uint16_t count = 0;  // probes in the burst, 1 to kMostProbes; of a probe, a question and an answer
   ProbeSet arrived;    // of an answer
+  uint64_t features = 0;  // of type features
 };
 
 enum class ControlParse : uint8_t {
@@ -79,7 +96,8 @@ enum class ControlParse : uint8_t {
 // Reads no byte outside of [frame, frame + bytes). `message` is complete when the result is ok.
 ControlParse parse_control_frame(const uint8_t* frame, uint32_t bytes, ControlMessage& message);
 
-// Writes a frame of `bytes` bytes; a probe is padded with its pattern (kLeastProbeBytes or more), others have kQuestionBytes.
+// Writes a frame of `bytes` bytes; a probe is padded with its pattern (kLeastProbeBytes or more), others have kQuestionBytes, or
+// kHelloBytes.
 void write_control_frame(uint8_t* frame, uint32_t bytes, const ControlMessage& message);
 
 }  // namespace weft

@@ -63,9 +63,10 @@ describe('offloads', () => {
   it('are all tried at start, and found good', async () => {
     await use({});
     expect(await pair.h1.weft('status')).toContain(
-      ['Offloads: tso on, uso on, coalesce_tcp on, coalesce_udp on', '          udp_gso on, udp_gro on'].join(
-        '\n',
-      ),
+      [
+        'Offloads: tso on, uso on, coalesce_tcp on, coalesce_udp on',
+        '          udp_gso on, udp_gro on, carry_checksum on',
+      ].join('\n'),
     );
     const { a, b, h1 } = pair;
     expect(await largest(a.namespace, 'out', 'tcp', tcp)).toBeGreaterThan(single);

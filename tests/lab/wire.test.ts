@@ -14,7 +14,9 @@ describe.each(families)('what leaves a host over %s, as tshark reads it', (famil
   let file: string;
 
   beforeAll(async () => {
-    const { lab, h1, h2, a, b } = await openPair({ underlay: family });
+    // As to any VTEP: what goes to one that takes unfinished checksums is in carry-checksum.test.ts.
+    const config = { underlay: { offloads: { carry_checksum: 'off' } } };
+    const { lab, h1, h2, a, b } = await openPair({ underlay: family, config });
     try {
       // Without the offloads the kernel completes what it otherwise leaves to a card.
       await h1.namespace.run(['ethtool', '-K', 'eth0', 'tx', 'off', 'tx-udp-segmentation', 'off']);

@@ -26,7 +26,7 @@ describe('weft status', () => {
         '  Config: /etc/weft/weft.yaml',
         'Underlay: 10.99.0.1, UDP port 4789, up',
         'Offloads: tso on, uso off: not in this kernel, coalesce_tcp off (configured), coalesce_udp off: uso is off',
-        '          udp_gso on, udp_gro on',
+        '          udp_gso on, udp_gro on, carry_checksum on',
         'Networks: 1',
         '   Ports: 2, 1 up',
         '   Peers: 1, 1 active',

@@ -109,6 +109,7 @@ const inspect = defineCommand({
           peer.offloadDisabled === null ? peer.offload : `${peer.offload}, not used: ${peer.offloadDisabled}`,
         ],
         ['Offload check', checkedWhen(peer)],
+        ['Inner checksums', peer.carryChecksum ? 'carried unfinished' : 'finished here'],
         ['Path MTU', peer.pathMtu === null ? 'unknown' : `${peer.pathMtu} bytes`],
         ['Origin', `${peer.owner.kind} ${peer.owner.ref}`],
         ['State', peer.reason === null ? peer.state : `${peer.state} (${peer.reason})`],

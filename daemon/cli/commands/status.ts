@@ -35,7 +35,7 @@ function render(status: Status): string {
       'Offloads',
       [
         `tso ${offloads.tso}, uso ${offloads.uso}, coalesce_tcp ${offloads.coalesceTcp}, coalesce_udp ${offloads.coalesceUdp}`,
-        `udp_gso ${offloads.udpGso}, udp_gro ${offloads.udpGro}`,
+        `udp_gso ${offloads.udpGso}, udp_gro ${offloads.udpGro}, carry_checksum ${offloads.carryChecksum}`,
       ],
     ],
     ['Networks', count(status.networks)],

@@ -107,6 +107,7 @@ export const host2: Peer = {
     at: '2026-10-01T08:00:00.000Z',
     detail: 'bursts of 2, 44, 127 datagrams arrived as they were sent',
   },
+  carryChecksum: true,
   idle: 3,
   counters,
 };
@@ -145,6 +146,7 @@ export const healthy: Status = {
     coalesceUdp: 'off: uso is off',
     udpGso: 'on',
     udpGro: 'on',
+    carryChecksum: 'on',
   },
   networks: 1,
   ports: { total: 2, up: 1 },

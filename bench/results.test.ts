@@ -12,6 +12,11 @@ describe('a result', () => {
     expect(parseResult(stringifyResult(result), 'a.json')).toEqual(result);
   });
 
+  it('keeps six digits of a figure', () => {
+    const exact = madeUpResult([madeUpSeries('tcp-1', 'weft', [1 / 3])]);
+    expect(parseResult(stringifyResult(exact), 'a.json').series[0]?.readings[0]?.value).toBe(0.333333);
+  });
+
   it('has a line a reading', () => {
     const lines = stringifyResult(result).split('\n');
     expect(lines.filter((line) => line.startsWith('      {"value":') || line === '      null,')).toHaveLength(

@@ -106,14 +106,18 @@ export function parseResult(text: string, name: string): Result {
   return parsed.data;
 }
 
-/** One line a reading, so that a difference of two results is readable. */
+/** One line a reading, so that a difference of two results is readable; six digits of a figure, which is more than any of them holds. */
 export function stringifyResult(result: Result): string {
   const { series, ...head } = Result.parse(result);
   const lines = series.map(({ readings, ...one }) => {
-    const rows = readings.map((reading) => `      ${JSON.stringify(reading)}`);
+    const rows = readings.map((reading) => `      ${JSON.stringify(reading, short)}`);
     const start = JSON.stringify(one).slice(0, -1);
     return `    ${start},"readings":[${rows.length === 0 ? '' : `\n${rows.join(',\n')}\n    `}]}`;
   });
   const body = JSON.stringify(head, null, 2).slice(0, -2);
   return `${body},\n  "series": [\n${lines.join(',\n')}\n  ]\n}\n`;
+}
+
+function short(_key: string, value: unknown): unknown {
+  return typeof value === 'number' ? Number(value.toPrecision(6)) : value;
 }

@@ -50,7 +50,6 @@ export async function drawCharts(result: Result, figures: readonly FigureSummary
   for (const [group, shown] of comparable(figures)) {
     const spec = groupSpec(result, shown);
     const view = new vega.View(vega.parse(compile(spec).spec), { renderer: 'none' });
-    vega.resetSVGDefIds();
     const svg = await view.toSVG();
     view.finalize();
     charts.push({ group, svg: finished(svg) });

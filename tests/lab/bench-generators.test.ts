@@ -8,7 +8,7 @@ import { plugVeth } from '../../lab/kernel-host.js';
 import { Lab } from '../../lab/lab.js';
 import { until } from '../../lab/wait.js';
 
-const COUNT = 2000;
+const COUNT = 1000;
 /** Slow enough for any receiver. */
 const RATE = 10_000;
 const PORT = 5300;

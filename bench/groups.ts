@@ -13,6 +13,7 @@ const titles: Record<string, string> = {
   daemon: 'The daemon',
   memory: 'Memory',
   scale: 'Scale',
+  addresses: 'Learning addresses',
   micro: 'Parts of the data plane',
 };
 

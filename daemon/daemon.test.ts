@@ -42,6 +42,7 @@ describe('weftd on a fake kernel', () => {
   const proc: Proc = {
     bootId: () => 'boot-1',
     startTime: (pid) => startTimes.get(pid) ?? null,
+    netnsInode: () => null,
     inhabits: () => false,
   };
 

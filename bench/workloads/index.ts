@@ -1,11 +1,14 @@
 import type { Meter } from '../meter.js';
+import { addressExperiments } from './addresses.js';
 import { connectionWorkloads } from './connections.js';
 import { daemonExperiments } from './daemon.js';
 import { echoWorkloads } from './echoes.js';
 import { frameWorkloads, localFrameWorkloads, portFrameWorkloads } from './frames.js';
 import { manyGuestWorkloads } from './many-guests.js';
 import { memoryExperiments } from './memory.js';
+import { microExperiments } from './micro.js';
 import { roundTripWorkloads } from './round-trips.js';
+import { scaleExperiments } from './scale.js';
 import { localTcpWorkloads, tcpWorkloads } from './tcp.js';
 import { udpWorkloads } from './udp.js';
 import type { Experiment, Workload } from './workload.js';
@@ -27,6 +30,12 @@ export function workloads(meter: Meter): Workload[] {
 }
 
 /** What makes its own hosts, or needs none, in the order of the tables. */
-export function experiments(_meter: Meter): Experiment[] {
-  return [...daemonExperiments(), ...memoryExperiments()];
+export function experiments(meter: Meter): Experiment[] {
+  return [
+    ...scaleExperiments(meter),
+    ...addressExperiments(),
+    ...daemonExperiments(),
+    ...memoryExperiments(),
+    ...microExperiments(),
+  ];
 }

@@ -52,7 +52,7 @@ function build(store = new MemoryStore(), config = declared) {
     native,
     config,
     store,
-    proc: { bootId: () => bootId, startTime: () => null, inhabits: () => false },
+    proc: { bootId: () => bootId, startTime: () => null, netnsInode: () => null, inhabits: () => false },
     now: () => new Date(clock),
     label: ({ owner }) => `container ${owner.ref.slice(0, 4)}`,
   });

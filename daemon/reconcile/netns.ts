@@ -10,6 +10,8 @@ export class Namespaces {
   private readonly seen = new Map<string, string>();
   /** Of the namespaces that were seen, by cookie. */
   private inodes = new Map<string, string>();
+  /** Cookies of those that our own descriptors keep alive, by inode. */
+  private held = new Map<string, string>();
   private own: string | null = null;
 
   constructor(
@@ -44,17 +46,23 @@ export class Namespaces {
     };
   }
 
-  /** From here on {@link locate} and {@link cookieAt} look again. `held` are cookies of namespaces that may have lost their path. */
+  /** From here on {@link locate} and {@link cookieAt} look again. `held` are cookies of namespaces that our own descriptors keep alive. */
   beginRound(held: ReadonlySet<string> = new Set()): void {
     this.seen.clear();
     this.inodes = new Map([...this.inodes].filter(([cookie]) => held.has(cookie)));
+    this.held = new Map([...this.inodes].map(([cookie, inode]) => [inode, cookie]));
   }
 
   /** Cookie of the namespace at a path, as this round saw it. Throws what the kernel refuses. */
   cookieAt(path: string): string {
     const seen = this.seen.get(path);
     if (seen !== undefined) return seen;
-    const { cookie, inode } = this.kernel.netnsInfo(path);
+    // Nobody else gets the inode of a namespace that lives, so those that we hold are known without going there.
+    const known = this.held.get(this.proc.netnsInode(path) ?? '');
+    const { cookie, inode } =
+      known === undefined
+        ? this.kernel.netnsInfo(path)
+        : { cookie: known, inode: this.inodes.get(known) ?? '' };
     this.seen.set(path, cookie);
     this.inodes.set(cookie, inode);
     return cookie;

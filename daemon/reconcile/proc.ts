@@ -1,16 +1,20 @@
 /** What /proc tells about processes and this boot. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 
 export interface Proc {
   /** Changes with every boot. */
   bootId(): string;
   /** Start time of a process in clock ticks since boot; null when there is no such process. Throws when /proc cannot be read. */
   startTime(pid: number): string | null;
+  /** Inode of the namespace that a path leads to; null when it leads to none. Belongs to another one once that is gone. */
+  netnsInode(path: string): string | null;
   /** Whether a process is in the network namespace of this inode. */
   inhabits(inode: string): boolean;
 }
 
 let boot: string | null = null;
+/** Device of the files that stand for namespaces. */
+let nsfs: number | null = null;
 
 export const linuxProc: Proc = {
   bootId: () => {
@@ -28,6 +32,15 @@ export const linuxProc: Proc = {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ESRCH') return null;
       throw error;
+    }
+  },
+  netnsInode: (path) => {
+    try {
+      const { dev, ino } = statSync(path);
+      nsfs ??= statSync('/proc/self/ns/net').dev;
+      return dev === nsfs ? String(ino) : null;
+    } catch {
+      return null;
     }
   },
   inhabits: (inode) => {

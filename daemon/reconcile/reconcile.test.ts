@@ -33,6 +33,7 @@ const redNetwork: NetworkRecord = {
 let native: FakeNative;
 let startTimes: Map<number, string>;
 let inhabited: Set<string>;
+let netnsInodes: Map<string, string>;
 let bootId: string;
 let names: Map<string, string[]>;
 let world: ReturnType<typeof build>;
@@ -45,6 +46,7 @@ function build(config: string, store = new MemoryStore()) {
     proc: {
       bootId: () => bootId,
       startTime: (pid) => startTimes.get(pid) ?? null,
+      netnsInode: (path) => netnsInodes.get(path) ?? null,
       inhabits: (inode) => inhabited.has(inode),
     },
     lookup: async (name) => names.get(name) ?? Promise.reject(refuse('ENOTFOUND', 'getaddrinfo')),
@@ -71,6 +73,7 @@ beforeEach(() => {
   native.makeNamespace('/run/netns/one');
   startTimes = new Map();
   inhabited = new Set();
+  netnsInodes = new Map();
   bootId = 'boot-1';
   names = new Map();
   world = build(blue);
@@ -163,6 +166,21 @@ describe('ports', () => {
     native.makeNamespace('/run/netns/one');
     await world.reconciler.settle();
     expect([findings(), native.openFds.size]).toEqual([[], 1]);
+  });
+
+  it('are found by the inode of a namespace that we hold, without going there', async () => {
+    await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    await world.reconciler.settle();
+    const looked = vi.spyOn(native, 'netnsInfo');
+    const { inode } = native.netnsInfo('/run/netns/one');
+    netnsInodes.set('/run/netns/one', inode);
+    looked.mockClear();
+    await world.reconciler.settle();
+    expect(looked.mock.calls).not.toContainEqual(['/run/netns/one']);
+    native.makeNamespace('/run/netns/one');
+    netnsInodes.clear();
+    await world.reconciler.settle();
+    expect(native.links('/run/netns/one').map(({ ifname }) => ifname)).toEqual(['eth0']);
   });
 
   it('serve processes that live on in a namespace whose name was removed, and let it go with the last', async () => {
@@ -407,6 +425,7 @@ describe('namespaces', () => {
     if (record === null) throw new Error('the port has no namespace');
     const namespaces = new Namespaces(native, {
       bootId: () => record.bootId,
+      netnsInode: () => null,
       inhabits: () => false,
       startTime: () => null,
     });
@@ -421,10 +440,12 @@ describe('namespaces', () => {
 
   it.each(['', '../x', 'a/b', '.', 'a\0b'])('have no name like %j', (given) => {
     expect(() =>
-      new Namespaces(native, { bootId: () => '', startTime: () => null, inhabits: () => false }).resolve(
-        given,
-        null,
-      ),
+      new Namespaces(native, {
+        bootId: () => '',
+        startTime: () => null,
+        netnsInode: () => null,
+        inhabits: () => false,
+      }).resolve(given, null),
     ).toThrow(expect.objectContaining({ code: 'WEFT_NETNS_NOT_FOUND' }));
   });
 });

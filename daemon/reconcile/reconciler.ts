@@ -201,8 +201,8 @@ export class Reconciler {
 
   private async round(): Promise<void> {
     const picture = this.imagine();
-    const attached = [...this.parts.datapath.state().ports.values()];
-    this.parts.namespaces.beginRound(new Set(attached.map(({ cookie }) => cookie)));
+    const held = [...this.parts.datapath.state().ports.values()].filter(({ pins }) => pins);
+    this.parts.namespaces.beginRound(new Set(held.map(({ cookie }) => cookie)));
     this.engineEvents.detachGone();
     const before = this.observer.observe();
     const steps = plan(picture.desired, before);

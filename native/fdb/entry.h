@@ -8,6 +8,7 @@
 // tick:  the seconds plus one for so many new entries of the network (fdb.cc): in a flood it counts faster than the clock.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 #include "fdb/fdb.h"
@@ -17,8 +18,10 @@ namespace weft {
 inline constexpr uint32_t kDestinationCodes = 2 * kMaxDestinations;
 
 inline uint32_t encode(Destination where) { return static_cast<uint32_t>(where.kind) << 16 | where.index; }
+// As one word: a destination that is written in two halves and read as a whole stalls the reader.
 inline Destination decode_destination(uint32_t code) {
-  return {static_cast<DestinationKind>(code >> 16 & 1), static_cast<uint16_t>(code)};
+  static_assert(std::endian::native == std::endian::little);
+  return std::bit_cast<Destination>(code << 16 | (code >> 16 & 1));
 }
 
 inline uint64_t make_key(NetworkIndex network, Mac mac) {

@@ -73,11 +73,8 @@ struct Fdb::State {
     return destination_generation(value.destination()) != value.destination_generation() ||
            network_generation(key, value.declared()) != value.network_generation();
   }
-  std::optional<Value> read(uint64_t key) const {
-    const std::optional<Value> value = table.read(key, table.hash(key));
-    if (!value || stale(key, *value)) return std::nullopt;
-    return value;
-  }
+  // False when there is no live entry.
+  bool read(uint64_t key, Value& value) const { return table.read(key, table.hash(key), value) && !stale(key, value); }
   Value make_value(uint64_t key, uint32_t destination, bool declared, Seconds now) const {
     return Value::make(destination, declared, tick(network_of(key), now), destination_generation(destination),
                        network_generation(key, declared));
@@ -260,17 +257,18 @@ Fdb::Fdb(Seed seed, uint32_t capacity) : state_(std::make_unique<State>(seed, st
 
 Fdb::~Fdb() = default;
 
-std::optional<Destination> Fdb::find(NetworkIndex network, Mac mac) const {
-  if (network >= kMaxNetworks) return std::nullopt;
-  const std::optional<Value> value = state_->read(make_key(network, mac));
-  if (!value) return std::nullopt;
-  return decode_destination(value->destination());
+bool Fdb::look_up(NetworkIndex network, Mac mac, Destination& where) const {
+  if (network >= kMaxNetworks) return false;
+  Value value;
+  if (!state_->read(make_key(network, mac), value)) return false;
+  where = decode_destination(value.destination());
+  return true;
 }
 
 bool Fdb::is_declared(NetworkIndex network, Mac mac) const {
   if (network >= kMaxNetworks) return false;
-  const std::optional<Value> value = state_->read(make_key(network, mac));
-  return value && value->declared();
+  Value value;
+  return state_->read(make_key(network, mac), value) && value.declared();
 }
 
 void Fdb::prefetch(NetworkIndex network, Mac mac) const { state_->table.prefetch(state_->table.hash(make_key(network, mac))); }
@@ -280,10 +278,11 @@ LearnResult Fdb::learn(NetworkIndex network, Mac mac, Destination where, Seconds
   State& state = *state_;
   const uint64_t key = make_key(network, mac);
   const uint32_t destination = encode(where);
-  const std::optional<Value> value = state.read(key);
-  const bool same = value && value->destination() == destination;
-  if (value && value->declared()) return same ? LearnResult::known : LearnResult::declared_elsewhere;
-  if (same && state.recent(key, *value, now)) return LearnResult::known;
+  Value value;
+  const bool known = state.read(key, value);
+  const bool same = known && value.destination() == destination;
+  if (known && value.declared()) return same ? LearnResult::known : LearnResult::declared_elsewhere;
+  if (same && state.recent(key, value, now)) return LearnResult::known;
   const std::unique_lock guard(state.lock, std::try_to_lock);
   if (!guard) return same ? LearnResult::known : LearnResult::busy;
   return state.learn(key, destination, now);

@@ -10,15 +10,7 @@ namespace {
 
 constexpr uint64_t kMinBuckets = 256;
 constexpr size_t kHugePagesFrom = 4u << 20;
-constexpr int kReadAttempts = 8;
 constexpr size_t kSearchBuckets = 128;  // the most that one insertion looks through to displace others
-
-// Both halves of the 128-bit product, folded: not linear in any group that an attacker could exploit without the keys.
-uint64_t fold_multiply(uint64_t a, uint64_t b) {
-  __extension__ using Wide = unsigned __int128;
-  const Wide product = static_cast<Wide>(a) * b;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-}
 
 uint64_t full_size(uint32_t capacity) {
   return std::max(kMinBuckets * 4, std::bit_ceil(uint64_t{capacity} + uint64_t{capacity} / 3 + 1));
@@ -44,42 +36,6 @@ std::unique_ptr<MacTable::Level> MacTable::make_level(uint64_t buckets) {
   // A table of many megabytes costs a TLB miss a lookup unless its pages are large.
   if (level->memory.bytes() >= kHugePagesFrom) level->memory.prefer_large_pages();
   return level;
-}
-
-uint64_t MacTable::hash(uint64_t key) const {
-  return fold_multiply(fold_multiply(key ^ seed_a_, seed_b_ | 1) ^ seed_b_, (seed_a_ << 32 | seed_a_ >> 32) | 1);
-}
-
-void MacTable::prefetch(uint64_t hash) const {
-  const Level& level = *current_.load(std::memory_order_acquire);
-  __builtin_prefetch(&level.buckets[level.first(hash)]);
-  __builtin_prefetch(&level.buckets[level.second(hash)]);
-}
-
-std::optional<Value> MacTable::read_bucket(const Bucket& bucket, uint64_t key) {
-  // All four are compared without a branch: which one it is cannot be predicted.
-  unsigned matches = 0;
-  for (unsigned way = 0; way < kWays; ++way) {
-    matches |= static_cast<unsigned>(bucket.slots[way].key.load(std::memory_order_acquire) == key) << way;
-  }
-  if (matches == 0) return std::nullopt;
-  const Slot& slot = bucket.slots[std::countr_zero(matches)];
-  const Value value{slot.value.load(std::memory_order_acquire)};
-  if (slot.key.load(std::memory_order_acquire) != key) return std::nullopt;
-  const Value again{slot.value.load(std::memory_order_acquire)};
-  if (value.version() != again.version()) return std::nullopt;
-  return value;
-}
-
-std::optional<Value> MacTable::read(uint64_t key, uint64_t hash) const {
-  for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
-    const uint32_t epoch = epoch_.load(std::memory_order_acquire);
-    const Level& level = *current_.load(std::memory_order_acquire);
-    if (auto value = read_bucket(level.buckets[level.first(hash)], key)) return value;
-    if (auto value = read_bucket(level.buckets[level.second(hash)], key)) return value;
-    if (epoch_.load(std::memory_order_acquire) == epoch) break;
-  }
-  return std::nullopt;
 }
 
 uint64_t MacTable::find(uint64_t key) const {

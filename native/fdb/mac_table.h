@@ -17,9 +17,9 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "fdb/entry.h"
@@ -36,7 +36,9 @@ class MacTable {
 
   // ---- readers -------------------------------------------------------------------------------------------------------
   uint64_t hash(uint64_t key) const;
-  std::optional<Value> read(uint64_t key, uint64_t hash) const;
+  // False when there is no such entry.
+  bool read(uint64_t key, uint64_t hash, Value& value) const;
+  // Of the first bucket only, where nearly all hits are: the second one's line would cost every look-up as much as it saves a few.
   void prefetch(uint64_t hash) const;
 
   // ---- the writer ----------------------------------------------------------------------------------------------------
@@ -80,12 +82,14 @@ class MacTable {
   };
 
   static std::unique_ptr<Level> make_level(uint64_t buckets);
-  static std::optional<Value> read_bucket(const Bucket& bucket, uint64_t key);
+  static bool read_bucket(const Bucket& bucket, uint64_t key, Value& value);
   static uint64_t free_slot(const Level& level, uint64_t bucket);
   static void put(Level& level, uint64_t slot, uint64_t key, Value value, uint32_t node);
   bool insert_into(Level& level, uint64_t key, Value value, uint32_t node);
   uint64_t make_room(Level& level, uint64_t hash);
   Level& current() const { return *current_.load(std::memory_order_relaxed); }
+
+  static constexpr int kReadAttempts = 8;
 
   const uint64_t seed_a_, seed_b_;
   const uint64_t max_slots_;
@@ -94,5 +98,49 @@ class MacTable {
   uint32_t used_ = 0;
   std::vector<std::unique_ptr<Level>> levels_;
 };
+
+// ---- readers, inline: a call and a result in memory would cost as much as a hit in the cache ----------------------------------
+
+// Both halves of the 128-bit product, folded: not linear in any group that an attacker could exploit without the keys.
+inline uint64_t fold_multiply(uint64_t a, uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = static_cast<Wide>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
+
+inline uint64_t MacTable::hash(uint64_t key) const {
+  return fold_multiply(fold_multiply(key ^ seed_a_, seed_b_ | 1) ^ seed_b_, (seed_a_ << 32 | seed_a_ >> 32) | 1);
+}
+
+inline void MacTable::prefetch(uint64_t hash) const {
+  const Level& level = *current_.load(std::memory_order_acquire);
+  __builtin_prefetch(&level.buckets[level.first(hash)]);
+}
+
+inline bool MacTable::read_bucket(const Bucket& bucket, uint64_t key, Value& value) {
+  // All four are compared without a branch: which one it is cannot be predicted.
+  unsigned matches = 0;
+#pragma GCC unroll 4
+  for (unsigned way = 0; way < kWays; ++way) {
+    matches |= static_cast<unsigned>(bucket.slots[way].key.load(std::memory_order_acquire) == key) << way;
+  }
+  if (matches == 0) return false;
+  const Slot& slot = bucket.slots[std::countr_zero(matches)];
+  value = {slot.value.load(std::memory_order_acquire)};
+  if (slot.key.load(std::memory_order_acquire) != key) return false;
+  const Value again{slot.value.load(std::memory_order_acquire)};
+  return value.version() == again.version();
+}
+
+inline bool MacTable::read(uint64_t key, uint64_t hash, Value& value) const {
+  for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
+    const uint32_t epoch = epoch_.load(std::memory_order_acquire);
+    const Level& level = *current_.load(std::memory_order_acquire);
+    if (read_bucket(level.buckets[level.first(hash)], key, value)) return true;
+    if (read_bucket(level.buckets[level.second(hash)], key, value)) return true;
+    if (epoch_.load(std::memory_order_acquire) == epoch) break;
+  }
+  return false;
+}
 
 }  // namespace weft

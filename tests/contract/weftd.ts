@@ -84,6 +84,7 @@ export class Weftd {
       proc: {
         bootId: () => `boot-${this.boot}`,
         startTime: (pid) => (pid === process.pid ? '77' : null),
+        netnsInode: () => null,
         inhabits: () => false,
       },
       lookup: async () => [],

@@ -21,7 +21,12 @@ export interface WorldOptions extends Pick<ReconcilerParts, 'now' | 'label'> {
   lookup?: Lookup;
 }
 
-const firstBoot: Proc = { bootId: () => 'boot-1', startTime: () => null, inhabits: () => false };
+const firstBoot: Proc = {
+  bootId: () => 'boot-1',
+  startTime: () => null,
+  netnsInode: () => null,
+  inhabits: () => false,
+};
 
 /** Locks that an earlier world took are free again, as after the end of its process. */
 export function buildWorld({

@@ -285,6 +285,32 @@ TEST_CASE("two networks exchange their VNIs by way of none, and a peer's counter
   CHECK(engine.tables().peer_index.find(Endpoint::parse("10.0.0.2", 0)->key()) == nullptr);
 }
 
+TEST_CASE("a peer takes unfinished checksums only while that is switched on, for as long as was said, and not with other options") {
+  Engine engine(quiet());
+  PeerOptions options{.endpoint = *Endpoint::parse("10.0.0.2", 4789)};
+  const auto peer = engine.add_peer(options);
+  const auto takes = [&] { return Engine::now() < engine.tables().peers[peer]->state->unfinished_until.load(); };
+  engine.send_unfinished(peer, 1000);
+  CHECK_FALSE(takes());
+  engine.set_carry_checksum(true);
+  CHECK_FALSE(takes());
+  engine.send_unfinished(peer, 1000);
+  CHECK(takes());
+  CHECK(engine.tables().peers[peer]->state->unfinished_until.load() <= Engine::now() + 1000);
+  engine.send_unfinished(peer, 0);
+  CHECK_FALSE(takes());
+  engine.send_unfinished(peer, 1000);
+  options.mtu = 1400;
+  engine.update_peer(peer, options);
+  CHECK_FALSE(takes());
+  engine.send_unfinished(peer, 1000);
+  engine.set_carry_checksum(false);
+  CHECK_FALSE(takes());
+  engine.set_carry_checksum(true);
+  CHECK_FALSE(takes());
+  CHECK_THROWS_AS(engine.ask_features(7, 1), SysError);
+}
+
 TEST_CASE("two engines on loopback: VXLAN over real sockets, options changed without a new socket, a taken port refused") {
   const auto underlay = [](uint16_t port) {
     return UnderlayOptions{.ipv4 = {}, .ipv6 = {}, .ports = {port}, .source_ports = 4, .accept_any = false, .udp_gso = true, .udp_gro = true};

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -30,6 +31,12 @@ uint64_t milliseconds() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1000000;
+}
+
+uint64_t nanoseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
 }  // namespace
@@ -129,7 +136,7 @@ void Worker::run() {
 
 void Worker::round(int timeout_ms) {
   epoll_event ready[kEventsARound];
-  const int count = epoll_wait(epoll_, ready, kEventsARound, timeout_ms);
+  const int count = wait(ready, kEventsARound, timeout_ms);
   adopt_tables();
   const uint64_t now_ms = milliseconds();
   now_ = static_cast<Seconds>(now_ms / 1000) + 1;
@@ -172,6 +179,20 @@ void Worker::round(int timeout_ms) {
     fdb_.sweep(now_);
   }
   counters_.rounds.add(1);
+}
+
+int Worker::wait(epoll_event* ready, int most, int timeout_ms) {
+  const uint64_t began = nanoseconds();
+  int count = 0;
+  if (patience_.worth_polling() && timeout_ms > 0) {
+    do {
+      count = epoll_wait(epoll_, ready, most, 0);
+      if (count == 0) sched_yield();
+    } while (count == 0 && nanoseconds() - began < Patience::kLimitNanoseconds);
+  }
+  if (count == 0) count = epoll_wait(epoll_, ready, most, timeout_ms);
+  patience_.waited(nanoseconds() - began);
+  return count;
 }
 
 void Worker::serve_port(Port& port) {

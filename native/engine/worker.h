@@ -5,6 +5,8 @@
 // from the moment they are read until flush(), and everything in between only points at them.
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <array>
 #include <atomic>
 #include <memory>
@@ -17,6 +19,7 @@
 #include "engine/last_decision.h"
 #include "engine/offload_check.h"
 #include "engine/outbox.h"
+#include "engine/patience.h"
 #include "engine/tables.h"
 #include "fdb/fdb.h"
 #include "offload/coalesce.h"
@@ -61,6 +64,8 @@ class Worker {
 
  private:
   void run();
+  // As epoll_wait, but looks for a while before it sleeps where that is worth it.
+  int wait(epoll_event* ready, int most, int timeout_ms);
   void adopt_tables();
 
   // Room for segment headers, valid until the next flush.
@@ -164,6 +169,7 @@ class Worker {
   Seconds now_ = 1;
   uint64_t last_sweep_ms_ = 0;
   Seconds last_stranger_ = 0;
+  Patience patience_;
   int epoll_ = -1;
   int wake_ = -1;
   std::atomic<bool> stopping_{false};

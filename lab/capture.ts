@@ -143,14 +143,20 @@ export function parseUdp(ip: IpPacket): Datagram | undefined {
   };
 }
 
-/** Of TCP or UDP: right, only the sum of the pseudo-header (left to be finished), or something else. Undefined for other packets. */
-export function l4Checksum(ip: IpPacket): 'finished' | 'unfinished' | 'wrong' | undefined {
+/**
+ * Of TCP or UDP: right, only the sum of the pseudo-header (left to be finished), or neither; 'both' where the two are one value, as they
+ * are by chance for one packet of 65,535. Undefined for other packets.
+ */
+export function l4Checksum(ip: IpPacket): 'finished' | 'unfinished' | 'both' | 'wrong' | undefined {
   const bytes = ip.payload;
   const at = ip.protocol === tcp ? 16 : 6;
   if (ip.fragment || ![tcp, udp].includes(ip.protocol) || bytes.length < at + 2) return undefined;
   const header = pseudoHeader(ip, bytes.length);
-  if (sum(Buffer.concat([header, bytes])) === 0xffff) return 'finished';
-  return bytes.readUInt16BE(at) === sum(header) ? 'unfinished' : 'wrong';
+  const finished = sum(Buffer.concat([header, bytes])) === 0xffff;
+  const unfinished = bytes.readUInt16BE(at) === sum(header);
+  if (finished && unfinished) return 'both';
+  if (finished) return 'finished';
+  return unfinished ? 'unfinished' : 'wrong';
 }
 
 /** The checksum that a UDP datagram (header with a field of zero, payload) between two addresses must have. */

@@ -23,6 +23,11 @@ export interface ObserverParts {
  * enough that a thousand ports added in a row do not each list the links of a thousand namespaces.
  */
 const freshFor = 1000;
+/**
+ * Milliseconds that one look may take to read again what is stale but known. Each list costs a thread, which on a host that is starting
+ * dozens of containers waits for a CPU, and for the kernel's lock of all links: the rest waits for the next rounds.
+ */
+const rereadBudget = 100;
 
 export class Observer {
   /** Namespaces with links that are, or were, ours. */
@@ -122,8 +127,12 @@ export class Observer {
 
   private scan(inUse: ReadonlySet<string>): Map<string, Namespace> {
     const found = new Map<string, Namespace>();
-    for (const [cookie, path] of this.known) {
-      const links = this.linksOf(path, cookie);
+    const until = this.now() + rereadBudget;
+    // Those that were read longest ago come first, so that each has its turn.
+    const readAt = (cookie: string) => this.links.get(cookie)?.at ?? Number.NEGATIVE_INFINITY;
+    const known = [...this.known].sort(([a], [b]) => readAt(a) - readAt(b));
+    for (const [cookie, path] of known) {
+      const links = this.linksOf(path, cookie, until);
       if (links !== null) found.set(cookie, { path, links });
       const ours = links?.some(({ alias }) => alias?.startsWith(this.aliasPrefix)) ?? false;
       if (path !== null && !inUse.has(cookie) && !ours) {
@@ -135,11 +144,12 @@ export class Observer {
   }
 
   /** null when the path does not lead to that namespace any more. */
-  private linksOf(path: NetnsPath, cookie: string): Link[] | null {
+  private linksOf(path: NetnsPath, cookie: string, until: number): Link[] | null {
     const cached = this.links.get(cookie);
     try {
       if (path !== null && this.parts.namespaces.cookieAt(path) !== cookie) return null;
-      if (cached !== undefined && this.now() - cached.at < freshFor) return cached.links;
+      const now = this.now();
+      if (cached !== undefined && (now - cached.at < freshFor || now >= until)) return cached.links;
       const links = this.parts.kernel.links(path);
       this.links.set(cookie, { links, at: this.now() });
       return links;

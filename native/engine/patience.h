@@ -4,6 +4,7 @@
 // microseconds each time, and a request and its response wake four workers on their way. So a worker that expects work soon keeps
 // asking for it instead, and lets every other thread that wants the CPU go first between two looks (sched_yield): polling takes
 // time that is idle otherwise. Without that, on hosts whose CPUs are busy, it would keep off the CPU the very process that it waits for.
+// Where somebody did go first, the CPU will not go idle, and there is nothing to be won: the worker sleeps.
 //
 // What is expected follows from the waits of late, their moving average. Where they are longer than the limit, as on a quiet host,
 // nothing is polled, and a single frame after a pause costs no CPU beyond its own. It is the way of KVM's halt_poll_ns.
@@ -19,6 +20,9 @@ class Patience {
  public:
   // Longer than a request and its response take on one machine, and short beside what they take between two that are far apart.
   static constexpr uint64_t kLimitNanoseconds = 100'000;
+
+  // A yield that took this long let another thread run.
+  static constexpr uint64_t kCrowdedNanoseconds = 10'000;
 
   bool worth_polling() const { return expected_ < kLimitNanoseconds; }
 

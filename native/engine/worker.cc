@@ -185,10 +185,15 @@ int Worker::wait(epoll_event* ready, int most, int timeout_ms) {
   const uint64_t began = nanoseconds();
   int count = 0;
   if (patience_.worth_polling() && timeout_ms > 0) {
-    do {
+    uint64_t yielded = 0;
+    for (uint64_t now = began; now - began < Patience::kLimitNanoseconds && yielded < Patience::kCrowdedNanoseconds;) {
       count = epoll_wait(epoll_, ready, most, 0);
-      if (count == 0) sched_yield();
-    } while (count == 0 && nanoseconds() - began < Patience::kLimitNanoseconds);
+      if (count != 0) break;
+      const uint64_t before = nanoseconds();
+      sched_yield();
+      now = nanoseconds();
+      yielded = now - before;
+    }
   }
   if (count == 0) count = epoll_wait(epoll_, ready, most, timeout_ms);
   patience_.waited(nanoseconds() - began);

@@ -4,7 +4,8 @@
 // microseconds each time, and a request and its response wake four workers on their way. So a worker that expects work soon keeps
 // asking for it instead, and lets every other thread that wants the CPU go first between two looks (sched_yield): polling takes
 // time that is idle otherwise. Without that, on hosts whose CPUs are busy, it would keep off the CPU the very process that it waits for.
-// Where somebody did go first, the CPU will not go idle, and there is nothing to be won: the worker sleeps.
+// Where somebody did go first, the CPU will not go idle, and there is nothing to be won: the worker sleeps. It does so, too, amid bulk, whose
+// throughput lives by what gathers meanwhile.
 //
 // What is expected follows from the waits of late, their moving average. Where they are longer than the limit, as on a quiet host,
 // nothing is polled, and a single frame after a pause costs no CPU beyond its own. It is the way of KVM's halt_poll_ns.
@@ -24,15 +25,22 @@ class Patience {
   // A yield that took this long let another thread run.
   static constexpr uint64_t kCrowdedNanoseconds = 10'000;
 
-  bool worth_polling() const { return expected_ < kLimitNanoseconds; }
+  // Visits of so many bytes, by their moving average, are bulk.
+  static constexpr uint64_t kBulkBytes = 16'384;
+
+  bool worth_polling() const { return expected_ < kLimitNanoseconds && bytes_ < kBulkBytes; }
 
   // Work came after so many nanoseconds, by polling or not.
   void waited(uint64_t nanoseconds) { expected_ = (expected_ * (kMemory - 1) + std::min(nanoseconds, kMost)) / kMemory; }
+
+  // The work that came was of so many bytes.
+  void worked(uint64_t bytes) { bytes_ = (bytes_ * (kMemory - 1) + bytes) / kMemory; }
 
  private:
   static constexpr uint64_t kMemory = 4;                     // waits
   static constexpr uint64_t kMost = kLimitNanoseconds * 16;     // so that a long pause is forgotten after a few frames
   uint64_t expected_ = kMost;
+  uint64_t bytes_ = 0;
 };
 
 }  // namespace weft

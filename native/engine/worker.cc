@@ -173,6 +173,8 @@ void Worker::round(int timeout_ms) {
     }
   }
   flush();
+  patience_.worked(round_bytes_);
+  round_bytes_ = 0;
 
   if (now_ms - last_sweep_ms_ >= kSweepMilliseconds) {
     last_sweep_ms_ = now_ms;
@@ -212,6 +214,7 @@ void Worker::serve_port(Port& port) {
     }
     inbox_used_ += (static_cast<size_t>(bytes) + kReadAlignment - 1) & ~(kReadAlignment - 1);
     visit_bytes += static_cast<size_t>(bytes);
+    round_bytes_ += static_cast<size_t>(bytes);
     receive_from_port(port, at, static_cast<size_t>(bytes));
   }
 }
@@ -219,7 +222,10 @@ void Worker::serve_port(Port& port) {
 void Worker::serve_receiver(VtepReceiver& receiver) {
   Burst bursts[kMaxBursts];
   const unsigned count = receiver.receive(bursts);
-  for (unsigned i = 0; i < count; ++i) receive_burst(bursts[i]);
+  for (unsigned i = 0; i < count; ++i) {
+    round_bytes_ += bursts[i].length;
+    receive_burst(bursts[i]);
+  }
 }
 
 void Worker::flush() {

@@ -170,6 +170,7 @@ class Worker {
   uint64_t last_sweep_ms_ = 0;
   Seconds last_stranger_ = 0;
   Patience patience_;
+  size_t round_bytes_ = 0;  // that were received since the last wait
   int epoll_ = -1;
   int wake_ = -1;
   std::atomic<bool> stopping_{false};

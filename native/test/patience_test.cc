@@ -49,5 +49,19 @@ TEST_CASE("waits at the limit are not polled for") {
   CHECK_FALSE(patience.worth_polling());
 }
 
+TEST_CASE("amid bulk a worker sleeps, and polls again after some small visits") {
+  Patience patience;
+  waits_until_polling(patience, kShort);
+  for (int i = 0; i < 10; ++i) patience.worked(1500);
+  CHECK(patience.worth_polling());
+  for (int i = 0; i < 10; ++i) {
+    patience.worked(60'000);
+    patience.worked(66);
+  }
+  CHECK_FALSE(patience.worth_polling());
+  for (int i = 0; i < 10; ++i) patience.worked(66);
+  CHECK(patience.worth_polling());
+}
+
 }  // namespace
 }  // namespace weft

@@ -97,10 +97,13 @@ function compare(asked: { before: string; after: string; json: boolean }): void 
   print(asked.json ? `${JSON.stringify(comparison, null, 2)}\n` : comparisonText(comparison, asked));
 }
 
-/** The Debian packages of the systems of a run, each once. */
+/** The Debian packages of the systems and experiments of a run, each once. */
 function packagesOf(options: BenchOptions): string[] {
-  const chosen = systems.filter(({ key }) => options.systems.includes(key));
-  return [...new Set(chosen.flatMap(({ packages }) => packages))];
+  const chosen = [
+    ...systems.filter(({ key }) => options.systems.includes(key)),
+    ...equipment.experiments.filter(({ key }) => options.only.includes(key)),
+  ];
+  return [...new Set(chosen.flatMap(({ packages }) => packages ?? []))];
 }
 
 function print(text: string): void {

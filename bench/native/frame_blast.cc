@@ -4,8 +4,8 @@
 //               [--seconds T] [--count N] [--rate FRAMES_A_SECOND]
 //
 // Destinations and sizes take turns, frame by frame, and so do the F flows, whose source ports are 10000 and up; the rest of all
-// frames is the same. A size is that of an Ethernet frame as a TAP or veth carries it, without frame check sequence. On an interface
-// without Ethernet header the same packet is sent without one, and the MAC is not looked at.
+// frames is the same. A size is that of an Ethernet frame as a TAP or veth carries it, without frame check sequence. On an
+// interface without Ethernet header the same packet is sent without one, and the MAC is not looked at.
 //
 // Frames look like those of a guest's own sockets: from its addresses, with DF, their checksum left to the interface (a virtio
 // header asks for it), so that whoever finishes it for a socket finishes it here.

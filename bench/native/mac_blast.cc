@@ -2,12 +2,13 @@
 //
 //   mac_blast --interface IFNAME --from MAC[+N] --to MAC[+N] [--random 1] [--count C] [--seconds T] [--rate FRAMES_A_SECOND]
 //
-// MAC+N are N addresses that count up from MAC. Frame i has source number i and destination number i, each round and round, or with
+// MAC+N are N addresses that count up from MAC. Frame i has source number i and destination number i, each round and round, or
+// with
 // --random any of them. 60 bytes with an EtherType that no host speaks, so nothing answers, and nothing joins them.
 //
-// A frame that a full queue of the interface refuses is sent again after a moment: which addresses were sent is never in doubt, as long as
-// the interface itself tells (a veth does not). Ends after C frames or T seconds with a line of JSON: sent, seconds, framesPerSecond,
-// cpuSeconds.
+// A frame that a full queue of the interface refuses is sent again after a moment: which addresses were sent is never in doubt,
+// as long as the interface itself tells (a veth does not). Ends after C frames or T seconds with a line of JSON: sent, seconds,
+// framesPerSecond, cpuSeconds.
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>

@@ -4,17 +4,17 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <vector>
 
+#include "frames.h"
 #include "offload/checksum.h"
 #include "offload/coalesce.h"
 #include "offload/segment.h"
-#include "wire/bytes.h"
 
 namespace {
 
 using namespace weft;
+using namespace bench;
 
 constexpr uint32_t kRounds = 7;
 constexpr double kRoundSeconds = 0.08;
@@ -58,62 +58,6 @@ void print(const char* what, const char* unit, double value) {
 void print_bytes(const char* what, double ns, double bytes, uint32_t frames) {
   print(what, "GB/s", bytes / ns);
   print(what, "ns a frame", ns / frames);
-}
-
-std::vector<uint8_t> make_frame(bool tcp, uint16_t flow, uint32_t payload) {
-  const uint32_t header = tcp ? 54 : 42;
-  std::vector<uint8_t> out(header + payload, 0x5a);
-  const uint8_t ethernet[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};
-  std::memcpy(out.data(), ethernet, sizeof ethernet);
-  uint8_t* ip = out.data() + 14;
-  std::memset(ip, 0, header - 14);
-  ip[0] = 0x45;
-  store_be16(ip + 2, static_cast<uint16_t>(out.size() - 14));
-  ip[6] = 0x40;
-  ip[8] = 64;
-  ip[9] = tcp ? 6 : 17;
-  store_be32(ip + 12, 0x0a000001);
-  store_be32(ip + 16, 0x0a000002);
-  store_be16(ip + 20, flow);
-  store_be16(ip + 22, 5201);
-  if (tcp) {
-    ip[32] = 0x50;
-    ip[33] = 0x10;
-  } else {
-    store_be16(ip + 24, static_cast<uint16_t>(out.size() - 34));
-  }
-  return out;
-}
-
-Packet parsed(std::vector<uint8_t>& frame) {
-  Packet packet{.data = frame.data(), .length = static_cast<uint32_t>(frame.size())};
-  parse(packet);
-  return packet;
-}
-
-// The wire frames of a super-frame, as a peer sends them; `unfinished` as a weft peer or a local port does.
-std::vector<std::vector<uint8_t>> wire_frames(bool tcp, uint16_t flow, uint32_t payload, uint32_t size, bool unfinished) {
-  std::vector<uint8_t> super = make_frame(tcp, flow, payload);
-  const Packet packet = parsed(super);
-  const VnetHeader vnet{.gso_type = tcp ? kGsoTcp4 : kGsoUdpL4, .gso_size = static_cast<uint16_t>(size)};
-  SegmentPlan plan;
-  plan_segments(packet, vnet, plan);
-  std::vector<uint8_t> blocks(size_t{plan.count} * plan.header_length);
-  write_segment_headers(packet, vnet, plan, blocks.data(), plan.header_length);
-  std::vector<std::vector<uint8_t>> out;
-  for (uint32_t i = 0; i < plan.count; ++i) {
-    const uint8_t* header = blocks.data() + size_t{i} * plan.header_length;
-    std::vector<uint8_t> one(header, header + plan.header_length);
-    const uint8_t* from = packet.data + packet.payload_offset + size_t{i} * plan.segment_payload;
-    one.insert(one.end(), from, from + plan.payload_of(i));
-    if (unfinished) {
-      const Packet segment = parsed(one);
-      store_raw16(one.data() + segment.l4_offset + (tcp ? 16 : 6),
-                  checksum_fold(pseudo_header_sum(segment, segment.ip_end - segment.l4_offset)));
-    }
-    out.push_back(std::move(one));
-  }
-  return out;
 }
 
 void bench_checksum() {

@@ -5,12 +5,12 @@
 // MAC is one that the guest does not have: whatever switch is behind the interface learns from a frame that bears it that it is
 // here, and the guest's kernel throws frames for it away at the first look. So nothing but the way to the port is measured.
 //
-// The interface's counters tell packets and bytes. A super-frame of UDP is one packet, has the headers of one frame and the payload
-// of many; since all frames have one size, packets and bytes together tell how many they were. Whatever else arrives is an error of
-// the figure, so the network has to be quiet.
+// The interface's counters tell packets and bytes. A super-frame of UDP is one packet, has the headers of one frame and the
+// payload of many; since all frames have one size, packets and bytes together tell how many they were. Whatever else arrives is
+// an error of the figure, so the network has to be quiet.
 //
-// Prints "ready" once the MAC was announced, starts its clock with the first hundred frames, leaves W seconds out, and ends with a
-// line of JSON: received, packets (what the guest's kernel was handed), seconds, framesPerSecond, cpuSeconds.
+// Prints "ready" once the MAC was announced, starts its clock with the first hundred frames, leaves W seconds out, and ends with
+// a line of JSON: received, packets (what the guest's kernel was handed), seconds, framesPerSecond, cpuSeconds.
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>

@@ -3,6 +3,7 @@ import { addressExperiments } from './addresses.js';
 import { connectionWorkloads } from './connections.js';
 import { daemonExperiments } from './daemon.js';
 import { echoWorkloads } from './echoes.js';
+import { frameCostExperiments } from './frame-cost.js';
 import { frameWorkloads, localFrameWorkloads, portFrameWorkloads } from './frames.js';
 import { manyGuestWorkloads } from './many-guests.js';
 import { memoryExperiments } from './memory.js';
@@ -37,5 +38,6 @@ export function experiments(meter: Meter): Experiment[] {
     ...daemonExperiments(),
     ...memoryExperiments(),
     ...microExperiments(),
+    ...frameCostExperiments(),
   ];
 }

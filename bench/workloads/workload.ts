@@ -46,6 +46,8 @@ export interface Workload extends Figure {
 export interface Experiment extends Figure {
   /** Keys of the systems that it can measure. */
   readonly systems: readonly string[];
+  /** Debian packages that it needs, beside those of the systems. */
+  readonly packages?: readonly string[];
   /** At most so many rounds, for what takes long and hardly varies; as many as the run has where it is absent. */
   readonly rounds?: number;
   /** Makes what it needs in `lab`, and removes it again. */

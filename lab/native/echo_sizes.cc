@@ -1,5 +1,5 @@
-// echo_sizes ADDRESS FROM TO WINDOW: one ICMP echo request for every size of payload from FROM to TO, at most WINDOW of them unanswered,
-// and fragmented where they do not fit. Every answer is compared byte by byte. Prints
+// echo_sizes ADDRESS FROM TO WINDOW: one ICMP echo request for every size of payload from FROM to TO, at most WINDOW of them
+// unanswered, and fragmented where they do not fit. Every answer is compared byte by byte. Prints
 // {"answered":…,"wrong":…,"missing":[…]}, with the first 20 sizes that had no answer when none came for 3 s.
 #include <netdb.h>
 #include <netinet/icmp6.h>

@@ -1,5 +1,5 @@
-// flood_macs IFNAME COUNT DESTINATION_MAC RATE: sends COUNT minimal frames, each from another random unicast source MAC, RATE of them a
-// second at most.
+// flood_macs IFNAME COUNT DESTINATION_MAC RATE: sends COUNT minimal frames, each from another random unicast source MAC, RATE of
+// them a second at most.
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>

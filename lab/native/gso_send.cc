@@ -1,6 +1,6 @@
-// gso_send ADDRESS PORT SIZE COUNT BURST [HEX]: sends COUNT datagrams of SIZE bytes by UDP_SEGMENT, BURST in one send; a BURST of 1 makes
-// plain datagrams. ADDRESS may be that of a broadcast or a group.
-// A datagram begins with its number as 4 bytes in network order, then has the bytes of HEX, then zeros.
+// gso_send ADDRESS PORT SIZE COUNT BURST [HEX]: sends COUNT datagrams of SIZE bytes by UDP_SEGMENT, BURST in one send; a BURST of
+// 1 makes plain datagrams. ADDRESS may be that of a broadcast or a group. A datagram begins with its number as 4 bytes in network
+// order, then has the bytes of HEX, then zeros.
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>

@@ -1,6 +1,6 @@
-// hostile_frames IFNAME KIND SECONDS DESTINATION_MAC FORGED_MAC: sends frames that nobody honest sends, as fast as it can, half of
-// them to DESTINATION_MAC and half to everybody, and prints {"sent":…,"refused":…}, where `refused` counts what the kernel here would
-// not send. KIND:
+// hostile_frames IFNAME KIND SECONDS DESTINATION_MAC FORGED_MAC: sends frames that nobody honest sends, as fast as it can, half
+// of them to DESTINATION_MAC and half to everybody, and prints {"sent":…,"refused":…}, where `refused` counts what the kernel
+// here would not send. KIND:
 //   lies     super-frames whose virtio header, IP length or checksum place is not what the frame is
 //   chains   IPv6 extension headers in any order, fragments that overlap, stacks of VLAN tags
 //   arp      ARP and neighbour advertisements that claim addresses, each from another MAC, some cut off

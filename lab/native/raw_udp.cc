@@ -1,5 +1,6 @@
-// raw_udp SOURCE DESTINATION SOURCE_PORT DESTINATION_PORT CLASS CHECKSUM HEX: sends one UDP datagram whose header is made here, so
-// that its checksum (4 hex digits, as on the wire) may be wrong or zero. CLASS is the ToS or the traffic class of its IP header.
+// raw_udp SOURCE DESTINATION SOURCE_PORT DESTINATION_PORT CLASS CHECKSUM HEX: sends one UDP datagram whose header is made here,
+// so that its checksum (4 hex digits, as on the wire) may be wrong or zero. CLASS is the ToS or the traffic class of its IP
+// header.
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>

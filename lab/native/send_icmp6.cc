@@ -1,5 +1,5 @@
-// send_icmp6 IFNAME HEX: sends one ICMPv6 message to all hosts on the link, from the link-local address and with a hop limit of 255, as
-// neighbour discovery wants it. The kernel fills in the checksum (RFC 3542, section 3.1).
+// send_icmp6 IFNAME HEX: sends one ICMPv6 message to all hosts on the link, from the link-local address and with a hop limit of
+// 255, as neighbour discovery wants it. The kernel fills in the checksum (RFC 3542, section 3.1).
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>

@@ -1,5 +1,6 @@
-// tcp_check listen PORT BYTES, tcp_check connect ADDRESS PORT BYTES: one TCP connection on which both ends send BYTES bytes at the same time
-// and compare what they receive. Prints {"received":…,"wrongAt":…}; wrongAt is the place of the first wrong byte, or -1.
+// tcp_check listen PORT BYTES, tcp_check connect ADDRESS PORT BYTES: one TCP connection on which both ends send BYTES bytes at
+// the same time and compare what they receive. Prints {"received":…,"wrongAt":…}; wrongAt is the place of the first wrong byte,
+// or -1.
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
-// udp_bursts SOURCE DESTINATION SOURCE_PORT DESTINATION_PORT: sends what standard input lists, one "SIZE HEX" a line: the bytes by one
-// UDP_SEGMENT send in datagrams of SIZE, the last of which may be shorter; as one datagram where SIZE is 0.
+// udp_bursts SOURCE DESTINATION SOURCE_PORT DESTINATION_PORT: sends what standard input lists, one "SIZE HEX" a line: the bytes
+// by one UDP_SEGMENT send in datagrams of SIZE, the last of which may be shorter; as one datagram where SIZE is 0.
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>

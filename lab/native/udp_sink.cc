@@ -1,6 +1,6 @@
-// udp_sink PORT SIZE COUNT SECONDS [HEX]: receives what gso_send sends, until COUNT datagrams came or none for SECONDS, and prints
-// {"received":…,"wrongSize":…,"reordered":…}; with HEX also "wrongContent", the number of those that do not have it at byte 4 or not
-// zeros behind it.
+// udp_sink PORT SIZE COUNT SECONDS [HEX]: receives what gso_send sends, until COUNT datagrams came or none for SECONDS, and
+// prints {"received":…,"wrongSize":…,"reordered":…}; with HEX also "wrongContent", the number of those that do not have it at
+// byte 4 or not zeros behind it.
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>

@@ -1,5 +1,5 @@
-// vnet_send IFNAME [CPU]: sends the frames that standard input lists, one "VNET FRAME" of hexadecimal digits a line: a virtio header
-// (10 bytes; gso and checksum offsets as a guest would give them) and an Ethernet frame, which may be a super-frame.
+// vnet_send IFNAME [CPU]: sends the frames that standard input lists, one "VNET FRAME" of hexadecimal digits a line: a virtio
+// header (10 bytes; gso and checksum offsets as a guest would give them) and an Ethernet frame, which may be a super-frame.
 //
 // With CPU it sends all of them before any other thread of normal priority runs on that CPU, so that a threaded NAPI pinned there
 // finds them in one poll.

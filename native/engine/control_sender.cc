@@ -36,7 +36,8 @@ VtepSender* ControlSender::sender_to(const Peer& peer, const Tables& tables, uin
   if (tables.underlay == nullptr) return nullptr;
   const Underlay& underlay = *tables.underlay;
   const Family family = peer.options.endpoint.family();
-  const uint32_t sender = peer.options.zero_checksum ? underlay.zero_checksum_sender_for(family) : underlay.sender_for(family, flow);
+  const uint32_t sender = peer.options.zero_checksum ? underlay.zero_checksum_sender_for(family)
+                                                     : underlay.sender_for(family, flow);
   return sender == Underlay::kNoSender ? nullptr : &underlay.sender(sender);
 }
 

@@ -1,5 +1,6 @@
-// Sends control frames (wire/control_frame.h) to peers, for the worker: by the sockets and the source ports that traffic has, at once and
-// not through the outbox, because how they leave may be what is asked about. Counted as queued, and sent or dropped, like all frames.
+// Sends control frames (wire/control_frame.h) to peers, for the worker: by the sockets and the source ports that traffic has, at
+// once and not through the outbox, because how they leave may be what is asked about. Counted as queued, and sent or dropped,
+// like all frames.
 #pragma once
 
 #include <sys/socket.h>
@@ -21,8 +22,8 @@ class ControlSender {
 
   // One message that is no probe. 0 or errno.
   int send(Peer& peer, const Tables& tables, const ControlMessage& message, uint16_t flow);
-  // Messages that were addressed, each of one piece with so many datagrams, which were counted as queued. The last errno, or 0 when all
-  // were sent.
+  // Messages that were addressed, each of one piece with so many datagrams, which were counted as queued. The last errno, or 0
+  // when all were sent.
   int send(Peer& peer, VtepSender& sender, mmsghdr* messages, unsigned count, uint32_t datagrams_each);
 
  private:

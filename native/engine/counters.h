@@ -22,8 +22,8 @@ class Counter {
   std::atomic<uint64_t> value_{0};
 };
 
-// Of one port or one peer. rx: what the engine received from there; tx: what it sent there. Bytes are those of the Ethernet frames
-// (of a super-frame as it was read or written).
+// Of one port or one peer. rx: what the engine received from there; tx: what it sent there. Bytes are those of the Ethernet
+// frames (of a super-frame as it was read or written).
 struct DestinationCounters {
   Counter rx_frames, rx_bytes, rx_super_frames, rx_dropped;
   Counter tx_frames, tx_bytes, tx_super_frames, tx_dropped;

@@ -13,7 +13,8 @@ namespace weft {
 namespace {
 
 // Whether the kernel had no reason to refuse the super-frame but the offload: what a guest sends must not cost another guest its
-// offload. The virtio header is the coalescer's own; what is left to the guest is a packet with headers that few paths of the kernel know.
+// offload. The virtio header is the coalescer's own; what is left to the guest is a packet with headers that few paths of the
+// kernel know.
 bool is_ordinary(const Packet& packet, const SegmentPlan& plan) { return !packet.ip_options && plan.count > 1; }
 
 }  // namespace

@@ -44,8 +44,8 @@ class Engine {
   // `destroy` ends a persistent TAP with its descriptor; else its link stays.
   void remove_port(uint16_t index, bool destroy);
 
-  // Null lets the port send what it likes. Other MACs than the guard's that were learned from the port are forgotten: they may have
-  // been another's.
+  // Null lets the port send what it likes. Other MACs than the guard's that were learned from the port are forgotten: they may
+  // have been another's.
   void set_guard(uint16_t index, std::shared_ptr<const Guard> guard);
 
   // Announces the addresses of a guarded port to the rest of its network (announcement.h), as if the port had sent the frames:
@@ -63,13 +63,13 @@ class Engine {
   // Whether bursts to the peer arrive damaged: UDP_SEGMENT is then not used until they are said to arrive well.
   void set_offload_corrupts(uint16_t peer, bool corrupts);
 
-  // Whether this host takes unfinished checksums from weft hosts, and sends them to those that take them. Off to begin with; when it is
-  // switched off, all peers get finished ones at once.
+  // Whether this host takes unfinished checksums from weft hosts, and sends them to those that take them. Off to begin with; when
+  // it is switched off, all peers get finished ones at once.
   void set_carry_checksum(bool carry);
   // Sends a hello. The answer comes as an event, if at all. Throws SysError (EAGAIN) while too many wait.
   void ask_features(uint16_t peer, uint64_t nonce);
-  // The peer takes unfinished checksums for so long from now on, unless its options change; 0: no more. Nothing happens while it is
-  // switched off.
+  // The peer takes unfinished checksums for so long from now on, unless its options change; 0: no more. Nothing happens while it
+  // is switched off.
   void send_unfinished(uint16_t peer, Seconds seconds);
 
   void declare(NetworkIndex network, Mac mac, Destination where);

@@ -1,4 +1,5 @@
-// What the worker tells the control plane. Bounded: when nobody takes them, events are lost and counted, and the worker never waits.
+// What the worker tells the control plane. Bounded: when nobody takes them, events are lost and counted, and the worker never
+// waits.
 #pragma once
 
 #include <atomic>

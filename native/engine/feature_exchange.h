@@ -1,11 +1,11 @@
 // What the hosts at both ends take beyond RFC 7348: asked, answered, and believed for a short while.
 //
-// When the control plane asks for it, the worker sends a peer a hello (wire/control_frame.h), and a weft host answers with its features.
-// A VTEP of another make, and a weft host that is older, does not. The answer to the last hello is reported, once, and only with its
-// nonce, which goes to the peer alone: so nobody can give a peer features who does not see what is sent to it. How long the answer holds
-// is for the control plane to say (PeerState::unfinished_until, daemon/mesh/), and it is asked for again before that is over; what
-// takes a peer's place then gets nothing that it does not understand. A hello in the name of a peer has no effect but an answer to that
-// peer, of the same size, and AnswerAllowance::kASecond of them at most.
+// When the control plane asks for it, the worker sends a peer a hello (wire/control_frame.h), and a weft host answers with its
+// features. A VTEP of another make, and a weft host that is older, does not. The answer to the last hello is reported, once, and
+// only with its nonce, which goes to the peer alone: so nobody can give a peer features who does not see what is sent to it. How
+// long the answer holds is for the control plane to say (PeerState::unfinished_until, daemon/mesh/), and it is asked for again
+// before that is over; what takes a peer's place then gets nothing that it does not understand. A hello in the name of a peer has
+// no effect but an answer to that peer, of the same size, and AnswerAllowance::kASecond of them at most.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// The way of the last unicast frame, remembered for the rest of a round: the segments of a burst go where the first one went, without
-// asking the FDB again for each. Any frame between other addresses ends it, so nothing learned in the round is missed.
+// The way of the last unicast frame, remembered for the rest of a round: the segments of a burst go where the first one went,
+// without asking the FDB again for each. Any frame between other addresses ends it, so nothing learned in the round is missed.
 #pragma once
 
 #include <cstring>

@@ -1,19 +1,20 @@
 // The offload check: does a burst that leaves in one UDP_SEGMENT send arrive as it was?
 //
 // Some kernels, drivers and network cards damage what they cut out of such a send, and nothing on the sending host can tell: the
-// send succeeds, and the datagrams are dropped on the way or at the far end, for their checksum or their length. Only the far end knows. So,
-// when the control plane asks for it, the worker sends a peer a burst of probes (wire/control_frame.h) by UDP_SEGMENT, or the same
-// burst one by one, and then the question which of them arrived; the far end, when it is a weft host, keeps count and answers. What
-// follows from it the control plane decides (daemon/mesh/), by comparing the two. A peer of another make drops all of it.
+// send succeeds, and the datagrams are dropped on the way or at the far end, for their checksum or their length. Only the far end
+// knows. So, when the control plane asks for it, the worker sends a peer a burst of probes (wire/control_frame.h) by UDP_SEGMENT,
+// or the same burst one by one, and then the question which of them arrived; the far end, when it is a weft host, keeps count and
+// answers. What follows from it the control plane decides (daemon/mesh/), by comparing the two. A peer of another make drops all
+// of it.
 //
-// A burst is a number of datagrams of equal size and a shorter one at the end, which is the shape of a segmented super-frame. It leaves
-// by the sockets and, through `flow`, by the source port that traffic has, but not through the outbox: a burst must be sent by
-// UDP_SEGMENT even while the peer's traffic is not, and is never sent again in another way.
+// A burst is a number of datagrams of equal size and a shorter one at the end, which is the shape of a segmented super-frame. It
+// leaves by the sockets and, through `flow`, by the source port that traffic has, but not through the outbox: a burst must be
+// sent by UDP_SEGMENT even while the peer's traffic is not, and is never sent again in another way.
 //
-// The far end remembers one burst of each peer. It answers peers only, never strangers; an answer has the size of its question, and there are
-// at most AnswerAllowance::kASecond of them for a peer. The asking end takes one answer to each question, and only with the nonce of its
-// last burst, which nobody knows who does not see the burst. Who forges the address of a peer can spoil a burst's count, and
-// so have an offload switched off, which costs CPU and nothing else.
+// The far end remembers one burst of each peer. It answers peers only, never strangers; an answer has the size of its question,
+// and there are at most AnswerAllowance::kASecond of them for a peer. The asking end takes one answer to each question, and only
+// with the nonce of its last burst, which nobody knows who does not see the burst. Who forges the address of a peer can spoil a
+// burst's count, and so have an offload switched off, which costs CPU and nothing else.
 //
 // Counting: what a peer sends is received and consumed; what is sent to it is queued, and sent or dropped, as all frames are.
 #pragma once

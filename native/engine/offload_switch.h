@@ -1,6 +1,6 @@
 // Whether one offload is used towards one destination: UDP_SEGMENT to a peer, super-frames of one kind to a port. The kernel may
-// refuse what it took a moment ago (another route, another device), so an offload is given up per destination, with its reason, and
-// tried again after a pause that grows with every refusal.
+// refuse what it took a moment ago (another route, another device), so an offload is given up per destination, with its reason,
+// and tried again after a pause that grows with every refusal.
 #pragma once
 
 #include <algorithm>

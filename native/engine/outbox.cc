@@ -147,7 +147,8 @@ void Outbox::add_segments(Peer& peer, const Network& network, const Frame& frame
   Batch* batch = nullptr;
   for (uint32_t i = 0; i < plan.count; ++i) {
     const uint32_t payload_bytes = plan.payload_of(i);
-    if (batch != nullptr && (batch->datagrams == max_datagrams() || batch->bytes + header_bytes + payload_bytes > kMaxBatchBytes)) {
+    if (batch != nullptr &&
+      (batch->datagrams == max_datagrams() || batch->bytes + header_bytes + payload_bytes > kMaxBatchBytes)) {
       seal(*batch);
       batch = nullptr;
     }

@@ -32,8 +32,8 @@ class Outbox {
   // Queues one whole frame, VXLAN header in front of packet.data written here.
   void add(Peer& peer, const Network& network, Frame& frame);
 
-  // Queues the segments of a super-frame, or the fragments of a packet, whose header blocks were written (`frame.blocks`, blocks of `stride` bytes, each with room
-  // for the VXLAN header before the segment's own headers).
+  // Queues the segments of a super-frame, or the fragments of a packet, whose header blocks were written (`frame.blocks`, blocks
+  // of `stride` bytes, each with room for the VXLAN header before the segment's own headers).
   void add_segments(Peer& peer, const Network& network, const Frame& frame, size_t stride);
 
   // Sends everything. Afterwards the frames' memory may be used again.

@@ -86,8 +86,8 @@ bool Worker::send_datagrams_in_pieces(Peer& peer, const Network& network, Frame&
   if (!plan_fragments(largest, room, pieces)) return false;
   const size_t piece_stride = (kVxlanHeaderBytes + pieces.header_length + 7) & ~size_t{7};
 
-  // All of it is taken at once: what is taken later could be written over this. A path of less than any link must carry would need
-  // more than there is.
+  // All of it is taken at once: what is taken later could be written over this. A path of less than any link must carry would
+  // need more than there is.
   const size_t bytes = plan.count * (stride + pieces.count * piece_stride);
   if (bytes > kBlockBytes) return false;
   uint8_t* whole = take_blocks(bytes);

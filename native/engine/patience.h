@@ -1,15 +1,15 @@
 // How long a worker looks for work before it sleeps.
 //
-// A thread that sleeps until its descriptor is ready pays for being woken: an idle virtual CPU has to be called back by the hypervisor, tens of
-// microseconds each time, and a request and its response wake four workers on their way. So a worker that expects work soon keeps
-// asking for it instead, and lets every other thread that wants the CPU go first between two looks (sched_yield): polling takes
-// time that is idle otherwise. Without that, on hosts whose CPUs are busy, it would keep off the CPU the very process that it waits for.
-// Where somebody did go first, the CPU will not go idle, and there is nothing to be won: the worker sleeps. It does so, too, amid bulk, whose
-// throughput lives by what gathers meanwhile.
+// A thread that sleeps until its descriptor is ready pays for being woken: an idle virtual CPU has to be called back by the
+// hypervisor, tens of microseconds each time, and a request and its response wake four workers on their way. So a worker that
+// expects work soon keeps asking for it instead, and lets every other thread that wants the CPU go first between two looks
+// (sched_yield): polling takes time that is idle otherwise. Without that, on hosts whose CPUs are busy, it would keep off the CPU
+// the very process that it waits for. Where somebody did go first, the CPU will not go idle, and there is nothing to be won: the
+// worker sleeps. It does so, too, amid bulk, whose throughput lives by what gathers meanwhile.
 //
-// What is expected follows from the waits of late, their moving average. Where they are longer than the limit, as on a quiet host,
-// nothing is polled, and a single frame after a pause costs no CPU beyond its own. It is the way of KVM's halt_poll_ns.
-// Not thread-safe.
+// What is expected follows from the waits of late, their moving average. Where they are longer than the limit, as on a quiet
+// host, nothing is polled, and a single frame after a pause costs no CPU beyond its own. It is the way of KVM's halt_poll_ns. Not
+// thread-safe.
 #pragma once
 
 #include <algorithm>

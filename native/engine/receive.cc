@@ -23,8 +23,8 @@ uint32_t slice_bytes(const Burst& burst, uint32_t at) {
   return burst.length - at < burst.segment_size ? burst.length - at : burst.segment_size;
 }
 
-// Whether all datagrams of a burst begin with the same VXLAN header. Those of one send do (outbox.h), but a kernel may join several
-// sends that left by one source port.
+// Whether all datagrams of a burst begin with the same VXLAN header. Those of one send do (outbox.h), but a kernel may join
+// several sends that left by one source port.
 bool one_network(const Burst& burst) {
   for (uint32_t at = burst.segment_size; at < burst.length; at += burst.segment_size) {
     if (slice_bytes(burst, at) < kVxlanHeaderBytes || memcmp(burst.data, burst.data + at, kVxlanHeaderBytes) != 0) return false;
@@ -32,8 +32,8 @@ bool one_network(const Burst& burst) {
   return true;
 }
 
-// Whether every datagram of a burst is, to the byte, what a VTEP sends: a clean header and a frame that ends where its IP header says, or
-// where Ethernet's padding does.
+// Whether every datagram of a burst is, to the byte, what a VTEP sends: a clean header and a frame that ends where its IP header
+// says, or where Ethernet's padding does.
 bool all_exact(const Burst& burst) {
   constexpr uint32_t kPaddedBytes = 64;
   for (uint32_t at = 0; at < burst.length; at += burst.segment_size) {
@@ -50,7 +50,8 @@ bool all_exact(const Burst& burst) {
 }
 
 // RFC 6040, figure 4: what the underlay made of the ECN field goes to the inner header, if its transport understands it.
-// False when it does not and the mark is congestion: the packet must then be dropped, as the router that set the mark would have done.
+// False when it does not and the mark is congestion: the packet must then be dropped, as the router that set the mark would have
+// done.
 bool carry_ecn(Packet& packet, uint8_t outer) {
   if (packet.ip_version == 0) return true;
   uint8_t* ip = packet.data + packet.l3_offset;
@@ -110,8 +111,8 @@ void Worker::receive_burst(const Burst& burst) {
   if (peer != nullptr) peer->state->last_received.store(now_, std::memory_order_relaxed);
   if (single) return receive_datagram(peer, burst, burst.data, burst.length, 0);
 
-  // The size that UDP_GRO reports is not proof of several datagrams: a UDP super-frame of a guest behind a Linux vxlan device on this
-  // machine arrives whole, as one datagram, with the *inner* segment size. Cut by it, the guest's payload would become VXLAN
+  // The size that UDP_GRO reports is not proof of several datagrams: a UDP super-frame of a guest behind a Linux vxlan device on
+  // this machine arrives whole, as one datagram, with the *inner* segment size. Cut by it, the guest's payload would become VXLAN
   // headers of any VNI. What tells the two apart is whether the first frame fits its slice.
   Packet first{.data = burst.data + kVxlanHeaderBytes};
   const uint32_t headers = kVxlanHeaderBytes + kEthernetHeaderBytes;
@@ -140,7 +141,10 @@ void Worker::receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uin
   if (!vni) return drop_datagrams(peer, bytes, 1, Drop::bad_vxlan_header);
   const uint32_t index = tables_->vni_index.find(*vni);
   if (index == VniIndex::kNone) {
-    if (*vni == kControlVni && peer != nullptr && receive_control(*peer, data + kVxlanHeaderBytes, bytes - kVxlanHeaderBytes)) return;
+    if (*vni == kControlVni && peer != nullptr &&
+      receive_control(*peer, data + kVxlanHeaderBytes, bytes - kVxlanHeaderBytes)) {
+    return;
+  }
     return drop_datagrams(peer, bytes, 1, Drop::unknown_vni);
   }
   const Network& network = tables_->networks[index];

@@ -41,7 +41,8 @@ struct NetworkOptions {
 struct PortOptions {
   NetworkIndex network = 0;
   uint32_t group = 0;
-  std::shared_ptr<const Guard> guard = nullptr;  // null: any source. The worker has it from GuardedIndex: it changes while frames flow
+  // Null: any source. The worker has it from GuardedIndex: it changes while frames flow.
+  std::shared_ptr<const Guard> guard = nullptr;
 };
 
 // Of PeerOptions.mtu, while the path is not known: more than any IP packet has.
@@ -102,7 +103,8 @@ struct PeerState {
 
 // The options never change under the worker's eyes: a change makes a new Peer with the state of the old one.
 struct Peer {
-  explicit Peer(std::shared_ptr<PeerState> known = std::make_shared<PeerState>()) : state(std::move(known)), counters(state->counters) {}
+  explicit Peer(std::shared_ptr<PeerState> known = std::make_shared<PeerState>())
+      : state(std::move(known)), counters(state->counters) {}
   uint16_t index = 0;
   PeerOptions options;
   std::shared_ptr<PeerState> state;

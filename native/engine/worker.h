@@ -1,8 +1,8 @@
-// One worker: a thread that reads frames, decides, and writes, run to completion. Nothing on the way of a frame allocates, locks, or
-// calls the kernel once per small frame where the kernel offers more (a TAP read takes one frame by its nature).
+// One worker: a thread that reads frames, decides, and writes, run to completion. Nothing on the way of a frame allocates, locks,
+// or calls the kernel once per small frame where the kernel offers more (a TAP read takes one frame by its nature).
 //
-// All memory a frame may live in is allocated here at start: frames lie in the inbox (TAP reads) or in the receivers' buffers (datagrams)
-// from the moment they are read until flush(), and everything in between only points at them.
+// All memory a frame may live in is allocated here at start: frames lie in the inbox (TAP reads) or in the receivers' buffers
+// (datagrams) from the moment they are read until flush(), and everything in between only points at them.
 #pragma once
 
 #include <sys/epoll.h>

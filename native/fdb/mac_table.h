@@ -38,7 +38,8 @@ class MacTable {
   uint64_t hash(uint64_t key) const;
   // False when there is no such entry.
   bool read(uint64_t key, uint64_t hash, Value& value) const;
-  // Of the first bucket only, where nearly all hits are: the second one's line would cost every look-up as much as it saves a few.
+  // Of the first bucket only, where nearly all hits are: the second one's line would cost every look-up as much as it saves a
+  // few.
   void prefetch(uint64_t hash) const;
 
   // ---- the writer ----------------------------------------------------------------------------------------------------

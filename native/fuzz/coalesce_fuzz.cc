@@ -1,6 +1,6 @@
-// A round of hostile frames. Input: records of port (1 byte; its high bit: instead of the frame, the one that follows the previous
-// one), length (2 bytes, little endian), frame. Whatever comes in must come out: as many wire frames for each port, all valid; and
-// once a kernel has cut and finished them, byte for byte the same ones, in order within each flow.
+// A round of hostile frames. Input: records of port (1 byte; its high bit: instead of the frame, the one that follows the
+// previous one), length (2 bytes, little endian), frame. Whatever comes in must come out: as many wire frames for each port, all
+// valid; and once a kernel has cut and finished them, byte for byte the same ones, in order within each flow.
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -30,8 +30,8 @@ struct Totals {
 using Bytes = weft::test::Bytes;
 using Flows = std::map<std::pair<uint32_t, uint32_t>, std::vector<Bytes>>;
 
-// A frame without what may differ: padding, the ID of IPv4 with DF, and which of its two forms a checksum of zero has. One that is
-// unfinished is finished. A frame that came with a wrong IP checksum stays as it is.
+// A frame without what may differ: padding, the ID of IPv4 with DF, and which of its two forms a checksum of zero has. One that
+// is unfinished is finished. A frame that came with a wrong IP checksum stays as it is.
 void note(Flows& flows, uint32_t port, Bytes frame) {
   using namespace weft::test;
   weft::Packet packet{.data = frame.data(), .length = static_cast<uint32_t>(frame.size())};

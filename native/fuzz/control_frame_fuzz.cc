@@ -1,11 +1,12 @@
-// Control frames from a peer: arbitrary bytes, and messages that are well formed but for what the input changes in them, between bursts,
-// questions and hellos of our own. Whatever comes: nothing is read beyond a frame, every frame gets a verdict, the counters balance, an
-// answer is sent to a question or a hello only, as large as it, to the peer that asked, a report tells of our last burst only, and
-// features are those that answer our last hello, once.
+// Control frames from a peer: arbitrary bytes, and messages that are well formed but for what the input changes in them, between
+// bursts, questions and hellos of our own. Whatever comes: nothing is read beyond a frame, every frame gets a verdict, the
+// counters balance, an answer is sent to a question or a hello only, as large as it, to the peer that asked, a report tells of
+// our last burst only, and features are those that answer our last hello, once.
 //
-// Input: records of {kind u8, length u8, bytes}. kind 0: a frame. 1: a message of {type, nonce, index, count, size u8 each}, whose other
-// bytes are pairs {place, bit mask} of changes. 2: a burst of {nonce, datagrams, bytes / 8, segmented}. 3: a question about a nonce.
-// 4: a hello of {nonce}.
+// Input: records of {kind u8, length u8, bytes}. kind 0: a frame. 1: a message of {type, nonce, index, count, size u8 each},
+// whose other
+// bytes are pairs {place, bit mask} of changes. 2: a burst of {nonce, datagrams, bytes / 8, segmented}. 3: a question about a
+// nonce. 4: a hello of {nonce}.
 #include <cstdlib>
 #include <memory>
 #include <optional>

@@ -1,5 +1,6 @@
-// make_seeds CORPUS: writes the seeds of the fuzzers that know structure only by example: one for each shape of frame that parsing,
-// cutting, joining and forwarding tell apart. Seeds that were found by fuzzing, and those of the other fuzzers, are only in the corpus.
+// make_seeds CORPUS: writes the seeds of the fuzzers that know structure only by example: one for each shape of frame that
+// parsing, cutting, joining and forwarding tell apart. Seeds that were found by fuzzing, and those of the other fuzzers, are only
+// in the corpus.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>

@@ -1,5 +1,5 @@
-// A guest's virtio header and super-frame, both hostile. Input: 10 bytes of virtio header, then the frame. Sums are checked by the tests'
-// own arithmetic.
+// A guest's virtio header and super-frame, both hostile. Input: 10 bytes of virtio header, then the frame. Sums are checked by
+// the tests' own arithmetic.
 #include <cstdlib>
 #include <cstring>
 #include <memory>

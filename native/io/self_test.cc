@@ -33,7 +33,8 @@ constexpr uint32_t kSegment = 1000;
 constexpr uint32_t kTail = 300;
 constexpr uint32_t kSegments = 5;
 constexpr uint32_t kSuperFramePayload = kSegment * (kSegments - 1) + kTail;
-constexpr uint32_t kOurAddress = 0xc0000201;  // 192.0.2.1, a documentation prefix (RFC 5737), in a namespace that nobody else sees
+// 192.0.2.1, a documentation prefix (RFC 5737), in a namespace that nobody else sees.
+constexpr uint32_t kOurAddress = 0xc0000201;
 constexpr uint32_t kGuestAddress = 0xc0000202;
 constexpr uint32_t kEthernet = 14;
 constexpr uint32_t kIp = 20;
@@ -45,8 +46,8 @@ std::vector<uint8_t> pattern(size_t bytes) {
   return out;
 }
 
-// The loopback device delivers by way of a queue, so its socket may be behind what was sent by it. Throws when the time is over, because
-// then nothing is known.
+// The loopback device delivers by way of a queue, so its socket may be behind what was sent by it. Throws when the time is over,
+// because then nothing is known.
 void wait_readable(int fd, SelfTestDeadline deadline) {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
   pollfd poll_fd{fd, POLLIN, 0};
@@ -343,8 +344,8 @@ TapSelfTest::TapSelfTest() : tap_(open_tun()) {
   check(::ioctl(control.get(), SIOCSIFFLAGS, &request), "SIOCSIFFLAGS");
 }
 
-// A write to a TAP returns when the guest's kernel has done with the frame (drivers/net/tun.c, netif_receive_skb), so nothing has to be
-// waited for here.
+// A write to a TAP returns when the guest's kernel has done with the frame (drivers/net/tun.c, netif_receive_skb), so nothing has
+// to be waited for here.
 std::string TapSelfTest::test_udp() {
   const UniqueFd guest = udp_socket();
   const uint16_t port = bind_to(guest.get(), kOurAddress);
@@ -368,7 +369,8 @@ std::string TapSelfTest::test_tcp() {
   const std::vector<uint8_t> payload = pattern(kSuperFramePayload);
   uint32_t sequence = 1;
   uint32_t theirs = 0;
-  if (const int error = write_frame(tap_.get(), frame_to(mac_, IPPROTO_TCP, tcp_header(port, sequence, 0, kSyn), 16, {}), kGsoNone, 16, headers)) {
+  const auto syn = frame_to(mac_, IPPROTO_TCP, tcp_header(port, sequence, 0, kSyn), 16, {});
+  if (const int error = write_frame(tap_.get(), syn, kGsoNone, 16, headers)) {
     return errno_name(error);
   }
   if (!read_syn_ack(tap_.get(), theirs)) throw SysError(ETIMEDOUT, "connect");

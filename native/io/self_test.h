@@ -1,5 +1,5 @@
-// Whether the offloads do what they promise: setsockopt and ioctl take more than some kernels get right. Super-frames are sent through
-// the loopback device and through a TAP of a network namespace that exists only for this; nothing of the host is touched.
+// Whether the offloads do what they promise: setsockopt and ioctl take more than some kernels get right. Super-frames are sent
+// through the loopback device and through a TAP of a network namespace that exists only for this; nothing of the host is touched.
 #pragma once
 
 #include <chrono>
@@ -24,7 +24,8 @@ using SelfTestDeadline = std::chrono::steady_clock::time_point;
 // Takes some 50 milliseconds, and never longer than `limit`. Without CAP_SYS_ADMIN nothing is tested.
 OffloadFaults test_offloads(std::chrono::milliseconds limit);
 
-// ---- the parts, for their own tests; all work in the network namespace of the calling thread, and throw SysError where it lacks something
+// ---- the parts, for their own tests; all work in the network namespace of the calling thread, and throw SysError where it lacks
+// something
 
 // Two UDP sockets of the loopback device (which must be up); the sender is connected to the receiver.
 struct UdpPair {

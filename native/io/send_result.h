@@ -1,4 +1,5 @@
-// What to do about a send or a write that failed: every error of the underlay sockets and of TAPs is decided here, and nowhere else.
+// What to do about a send or a write that failed: every error of the underlay sockets and of TAPs is decided here, and nowhere
+// else.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +19,9 @@ inline constexpr unsigned kSendRetries = 3;
 
 // `error` is a positive errno of sendmmsg; `segmented` says that the message used UDP_SEGMENT.
 //
-// A message that failed can be sent again without doubling anything: all that udp_sendmsg answers to a burst (EINVAL, EMSGSIZE and
-// EIO of udp_send_skb, ENOBUFS and ENOMEM of building the packet) it answers before the packet leaves the socket. A queue that
-// drops it later is no error to the sender (net/ipv4/udp.c hides ENOBUFS unless IP_RECVERR is set, which it is not).
+// A message that failed can be sent again without doubling anything: all that udp_sendmsg answers to a burst (EINVAL, EMSGSIZE
+// and EIO of udp_send_skb, ENOBUFS and ENOMEM of building the packet) it answers before the packet leaves the socket. A queue
+// that drops it later is no error to the sender (net/ipv4/udp.c hides ENOBUFS unless IP_RECVERR is set, which it is not).
 SendRemedy remedy_for(int error, bool segmented);
 
 // Whether a burst that was refused with this error and whose datagrams passed one by one shows that the offload is to blame.

@@ -122,8 +122,8 @@ class KernelSender final : public VtepSender {
   explicit KernelSender(int fd) : fd_(fd) {}
 
   int send(mmsghdr* messages, unsigned count) override {
-    // A count is of whole messages: udp_sendmsg takes all of a datagram, or of a burst, or answers with an error; there is no short
-    // send (net/ipv4/udp.c). The error of a message behind the first is told by the call that begins with it.
+    // A count is of whole messages: udp_sendmsg takes all of a datagram, or of a burst, or answers with an error; there is no
+    // short send (net/ipv4/udp.c). The error of a message behind the first is told by the call that begins with it.
     const int sent = sendmmsg(fd_.get(), messages, count, MSG_DONTWAIT);
     return sent >= 0 ? sent : -errno;
   }
@@ -184,7 +184,8 @@ bool bind_source_port(int fd, const Endpoint& address, SocketError& error) {
   return false;
 }
 
-std::shared_ptr<VtepSender> open_sender(Family family, const std::optional<Endpoint>& address, bool zero_checksum, SocketError& error) {
+std::shared_ptr<VtepSender> open_sender(Family family, const std::optional<Endpoint>& address, bool zero_checksum,
+                                         SocketError& error) {
   const int fd = new_socket(family);
   if (fd < 0) {
     error = {"socket", errno, ""};

@@ -23,11 +23,12 @@ namespace weft {
 inline constexpr uint32_t kMaxDatagramBytes = 65535;
 inline constexpr uint32_t kMaxBursts = 16;  // datagrams, or bursts of them joined by UDP_GRO, taken by one receive call
 
-// UDP_MAX_SEGMENTS: 64, and 128 since Linux 6.9 (include/linux/udp.h). One fewer on both, because the kernel holds the 8 bytes of the UDP
-// header against the limit as well. 1 for a kernel without UDP_SEGMENT.
+// UDP_MAX_SEGMENTS: 64, and 128 since Linux 6.9 (include/linux/udp.h). One fewer on both, because the kernel holds the 8 bytes of
+// the UDP header against the limit as well. 1 for a kernel without UDP_SEGMENT.
 uint32_t kernel_max_segments();
 
-// What one receive gave: one datagram, or (segment_size != 0) several of equal size one behind the other, the last perhaps shorter.
+// What one receive gave: one datagram, or (segment_size != 0) several of equal size one behind the other, the last perhaps
+// shorter.
 struct Burst {
   uint8_t* data = nullptr;
   uint32_t length = 0;

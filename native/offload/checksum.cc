@@ -39,8 +39,8 @@ uint64_t add_portable(const uint8_t* data, size_t length, uint64_t sum) {
 }
 
 #if defined(__x86_64__)
-// Each 64-bit lane adds its low and its high 32 bits apart; two pairs of accumulators hide the latency of the adds. The same with SSE2
-// was measured at half the speed of the portable form.
+// Each 64-bit lane adds its low and its high 32 bits apart; two pairs of accumulators hide the latency of the adds. The same with
+// SSE2 was measured at half the speed of the portable form.
 __attribute__((target("avx2"))) uint64_t add_avx2(const uint8_t* data, size_t length, uint64_t sum) {
   const __m256i low = _mm256_set1_epi64x(0xffffffff);
   __m256i low_a = _mm256_setzero_si256();

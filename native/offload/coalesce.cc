@@ -273,8 +273,9 @@ void Coalescer::State::build_merged(const Group& group, VnetHeader& vnet) {
   vnet.gso_size = group.segment_size;
 }
 
-// A frame with offloads of its own. Another guest said what they are, and a kernel that refused its words would seem to refuse the
-// offload: so only what they mean is passed on, and no padding, which the kernel would take for payload. Returns the frame's bytes.
+// A frame with offloads of its own. Another guest said what they are, and a kernel that refused its words would seem to refuse
+// the offload: so only what they mean is passed on, and no padding, which the kernel would take for payload. Returns the frame's
+// bytes.
 uint32_t Coalescer::State::build_offloaded(const Group& group, VnetHeader& vnet) {
   const Packet& packet = group.first;
   const uint32_t bytes = packet.ip_version != 0 ? packet.ip_end : packet.length;

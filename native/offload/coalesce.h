@@ -42,11 +42,10 @@ class Coalescer {
   Coalescer& operator=(const Coalescer&) = delete;
 
   // Takes a frame for a port. The memory of the frame must stay unchanged until clear(). A frame that has offloads of its own
-  // (a super-frame that plan_segments() accepts, or NEEDS_CSUM that is not of TCP or UDP) passes through whole. A plain TCP or UDP frame whose
-  // checksum field equals the pseudo-header sum is taken as unfinished, as a Linux vxlan peer on the same machine leaves
-  // it, and is written with NEEDS_CSUM. `wire_frames` counts the segments of a super-frame.
-  // Without `join` a plain frame stays alone.
-  // False when the round is full: write finish(), clear(), and add again.
+  // (a super-frame that plan_segments() accepts, or NEEDS_CSUM that is not of TCP or UDP) passes through whole. A plain TCP or
+  // UDP frame whose checksum field equals the pseudo-header sum is taken as unfinished, as a Linux vxlan peer on the same machine
+  // leaves it, and is written with NEEDS_CSUM. `wire_frames` counts the segments of a super-frame. Without `join` a plain frame
+  // stays alone. False when the round is full: write finish(), clear(), and add again.
   bool add(uint32_t port, const Packet& packet, const VnetHeader& vnet, uint32_t wire_frames, bool join = true);
 
   // Builds the headers of the merged groups. The span and what it points to are valid until clear().

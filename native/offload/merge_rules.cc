@@ -18,8 +18,8 @@ constexpr uint16_t kOtherZero = 0xffff;
 constexpr uint16_t kDhcpServer = 67;
 constexpr uint16_t kDhcpClient = 68;
 
-// A checksum has two zeros. Segments are always made with the one, so a frame with the other (which some senders make of TCP) would
-// not be the same again: it is taken for bad, and goes out as it came.
+// A checksum has two zeros. Segments are always made with the one, so a frame with the other (which some senders make of TCP)
+// would not be the same again: it is taken for bad, and goes out as it came.
 bool checksum_is_good(const Packet& packet) {
   const uint8_t* l4 = packet.data + packet.l4_offset;
   if (packet.is_tcp() && load_raw<uint16_t>(l4 + checksum_offset_of(packet)) == kOtherZero) return false;
@@ -87,8 +87,8 @@ bool headers_match(const Packet& first, const Packet& next) {
   if (!same_bytes(a, b, 4)) return false;
   if (first.protocol != 6) return true;
   // Acknowledgement, header length and reserved bits; window; urgent pointer (which the kernel lets differ) and options.
-  return same_bytes(a + 8, b + 8, 5) && ((a[kTcpFlagsAt] ^ b[kTcpFlagsAt]) & ~kTcpLastOnly) == 0 && same_bytes(a + 14, b + 14, 2) &&
-         same_bytes(a + 18, b + 18, first.payload_offset - first.l4_offset - 18u);
+  return same_bytes(a + 8, b + 8, 5) && ((a[kTcpFlagsAt] ^ b[kTcpFlagsAt]) & ~kTcpLastOnly) == 0 &&
+         same_bytes(a + 14, b + 14, 2) && same_bytes(a + 18, b + 18, first.payload_offset - first.l4_offset - 18u);
 }
 
 bool next_id_fits(const Packet& packet, uint16_t last_id, IdStep& step) {

@@ -78,7 +78,8 @@ void finish_quote(const Packet& packet, VnetHeader& vnet, const SegmentPlan& pla
   std::memcpy(packet.data, header, plan.header_length);
 }
 
-// Moves `quoted` bytes of the packet back, to where an error with an IP header of `ip_bytes` quotes them. Returns its ICMP header.
+// Moves `quoted` bytes of the packet back, to where an error with an IP header of `ip_bytes` quotes them. Returns its ICMP
+// header.
 uint8_t* make_room(uint8_t* ip, uint32_t ip_bytes, uint32_t quoted, uint8_t type, uint8_t code, uint32_t mtu) {
   uint8_t* icmp = ip + ip_bytes;
   std::memmove(icmp + kIcmpBytes, ip, quoted);

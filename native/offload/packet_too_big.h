@@ -22,8 +22,8 @@
 
 namespace weft {
 
-// Whether there is to be an error about the packet (a segment of it) to its sender: it is larger than `mtu`, and the rules allow it.
-// `plan` is that of plan_segments() for a super-frame; other frames need none.
+// Whether there is to be an error about the packet (a segment of it) to its sender: it is larger than `mtu`, and the rules allow
+// it. `plan` is that of plan_segments() for a super-frame; other frames need none.
 bool may_be_told(const Packet& packet, const VnetHeader& vnet, const SegmentPlan& plan, uint32_t mtu);
 
 // Overwrites a frame that parse() found to be ok with the error to its sender: MACs swapped, VLAN tags kept, `packet` parsed

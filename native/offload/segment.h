@@ -41,10 +41,10 @@ SegmentError plan_segments(const Packet& packet, const VnetHeader& vnet, Segment
 void write_segment_headers(const Packet& packet, const VnetHeader& vnet, const SegmentPlan& plan, uint8_t* blocks, size_t stride,
                            L4Checksums checksums = L4Checksums::finished);
 
-// Whether a frame can go to a peer that takes unfinished checksums without its own being completed. Not when its guest finished it
-// (then it travels as it is), or asks for something else than the checksum of TCP or UDP, or left something else in its place: the peer
-// knows an unfinished checksum by its value alone. Not DHCP, which clients read raw. Not behind IP options or extension headers, of
-// which a routing header changes the pseudo-header. Not with padding, which the peer would leave out.
+// Whether a frame can go to a peer that takes unfinished checksums without its own being completed. Not when its guest finished
+// it (then it travels as it is), or asks for something else than the checksum of TCP or UDP, or left something else in its place:
+// the peer knows an unfinished checksum by its value alone. Not DHCP, which clients read raw. Not behind IP options or extension
+// headers, of which a routing header changes the pseudo-header. Not with padding, which the peer would leave out.
 bool may_stay_unfinished(const Packet& packet, const VnetHeader& vnet);
 
 // Whether NEEDS_CSUM names a place that may be written: inside the frame, and behind the headers that the forwarding decision is

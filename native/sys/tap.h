@@ -1,11 +1,11 @@
 // The TAPs of ports: made inside the port's namespace, and found again after a restart.
 //
-// Made inside, because to move a device from one namespace to another makes the kernel wait for its RCU callbacks: 8 to 25 ms, with
-// all other changes of links held up meanwhile. Made inside, it takes less than one.
+// Made inside, because to move a device from one namespace to another makes the kernel wait for its RCU callbacks: 8 to 25 ms,
+// with all other changes of links held up meanwhile. Made inside, it takes less than one.
 //
-// A descriptor keeps the namespace alive in which it was opened, and with it everything else in there, silently, until it is closed:
-// whoever makes or reattaches a TAP in another namespace has to watch that namespace. A descriptor of a TAP of our own namespace that
-// somebody else moved away reports EPOLLERR (and EBADFD) once the namespace where it is now dies.
+// A descriptor keeps the namespace alive in which it was opened, and with it everything else in there, silently, until it is
+// closed: whoever makes or reattaches a TAP in another namespace has to watch that namespace. A descriptor of a TAP of our own
+// namespace that somebody else moved away reports EPOLLERR (and EBADFD) once the namespace where it is now dies.
 #pragma once
 
 #include <string>

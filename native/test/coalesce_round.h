@@ -62,8 +62,8 @@ class Round {
   std::deque<Bytes> copies_;
 };
 
-// What a kernel would make of the write: the frames of a super-frame, or the frame with its checksum finished. With unfinished ones
-// what goes to a peer that takes them.
+// What a kernel would make of the write: the frames of a super-frame, or the frame with its checksum finished. With unfinished
+// ones what goes to a peer that takes them.
 inline std::vector<Bytes> as_wire_frames(Written write, L4Checksums checksums = L4Checksums::finished) {
   const Packet packet = parsed(write.frame);
   if (!write.vnet.is_super_frame()) {

@@ -243,8 +243,8 @@ TEST_CASE("guessing VNIs finds what is there and nothing else, one datagram at a
   CHECK(rig.balanced());
 }
 
-// A guest behind a Linux vxlan device on this machine sends UDP with UDP_SEGMENT, and its kernel hands us one datagram with the size of its
-// segments. Wherever that size cuts, the payload is shaped to be a VXLAN header of red and a broadcast there.
+// A guest behind a Linux vxlan device on this machine sends UDP with UDP_SEGMENT, and its kernel hands us one datagram with the
+// size of its segments. Wherever that size cuts, the payload is shaped to be a VXLAN header of red and a broadcast there.
 TEST_CASE("the UDP_GRO trap: a foreign super-frame never reaches another network, whatever the size that comes with it") {
   HostileRig rig;
   uint64_t whole = 0;

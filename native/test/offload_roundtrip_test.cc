@@ -21,8 +21,8 @@ Bytes without_padding(Bytes frame) {
   return frame;
 }
 
-// One checksum in 65,536 is equal to the sum of the pseudo-header by chance. Such a frame is taken for one whose checksum somebody
-// left to be finished, and damage to it is mended; nothing on the wire tells the two apart.
+// One checksum in 65,536 is equal to the sum of the pseudo-header by chance. Such a frame is taken for one whose checksum
+// somebody left to be finished, and damage to it is mended; nothing on the wire tells the two apart.
 bool seems_unfinished(const Bytes& frame, Frame spec) {
   spec.unfinished = true;
   return get16(frame, spec.checksum_at()) == get16(build(spec), spec.checksum_at());

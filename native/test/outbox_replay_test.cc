@@ -1,5 +1,5 @@
-// Sends that fail, in every way that the socket knows: whatever happens, a datagram is sent once or counted as dropped once, and those
-// of a flow stay in order.
+// Sends that fail, in every way that the socket knows: whatever happens, a datagram is sent once or counted as dropped once, and
+// those of a flow stay in order.
 #include <doctest/doctest.h>
 
 #include <map>

@@ -1,4 +1,5 @@
-// The self-test of the offloads against the real kernel: it finds nothing wrong here, and each fault that can be played. Needs root.
+// The self-test of the offloads against the real kernel: it finds nothing wrong here, and each fault that can be played. Needs
+// root.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
-// Who gets a copy and who does not: floods in all directions, split-horizon groups, many networks of equal MACs. The cases are those
-// of VPP's tests of flooding and of several bridge domains.
+// Who gets a copy and who does not: floods in all directions, split-horizon groups, many networks of equal MACs. The cases are
+// those of VPP's tests of flooding and of several bridge domains.
 #include <doctest/doctest.h>
 
 #include <map>

@@ -1,5 +1,5 @@
-// Hundreds of entries programmed, learned, moved and flushed, every frame followed to its port. The cases are those of VPP's tests
-// of its L2 FIB and of its limits of learning.
+// Hundreds of entries programmed, learned, moved and flushed, every frame followed to its port. The cases are those of VPP's
+// tests of its L2 FIB and of its limits of learning.
 #include <doctest/doctest.h>
 
 #include "test/switch_world.h"

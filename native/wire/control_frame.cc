@@ -53,7 +53,8 @@ void write_pattern(uint8_t* at, uint32_t bytes, uint64_t seed) {
 }  // namespace
 
 ControlParse parse_control_frame(const uint8_t* frame, uint32_t bytes, ControlMessage& message) {
-  if (bytes < kControlEthernetBytes + kControlHeaderBytes || load_be16(frame + 12) != kControlEtherType) return ControlParse::foreign;
+  if (bytes < kControlEthernetBytes + kControlHeaderBytes) return ControlParse::foreign;
+  if (load_be16(frame + 12) != kControlEtherType) return ControlParse::foreign;
   const uint8_t* at = frame + kControlEthernetBytes;
   if (load_be32(at) != kMagic) return ControlParse::foreign;
   if (at[4] != kControlVersion) return ControlParse::ignored;

@@ -1,9 +1,9 @@
 // What weft hosts say to each other: control frames.
 //
-// A control frame is an Ethernet frame in VXLAN on the reserved VNI 0xFFFFFF, which no network can have, so every other VTEP drops
-// it as the unknown VNI that it is. It goes from one host to one configured peer: nothing is broadcast. Its MAC addresses are locally
-// administered and the same for all hosts; its EtherType is 88B5, which IEEE 802 sets aside for local experiments. No host ever
-// forwards one. Behind the Ethernet header, all big endian:
+// A control frame is an Ethernet frame in VXLAN on the reserved VNI 0xFFFFFF, which no network can have, so every other VTEP
+// drops it as the unknown VNI that it is. It goes from one host to one configured peer: nothing is broadcast. Its MAC addresses
+// are locally administered and the same for all hosts; its EtherType is 88B5, which IEEE 802 sets aside for local experiments. No
+// host ever forwards one. Behind the Ethernet header, all big endian:
 //
 //     0  magic     u32   "weft"
 //     4  version   u8    1
@@ -12,9 +12,9 @@
 //     8  hash      u64   of the other bytes of the message
 //    16  body            as the type has it
 //
-// How it grows: a receiver ignores versions and types that it does not know, and bytes of a body behind those that it knows, so a type
-// gets new fields at its end. A change that this does not allow takes a new type; one of the header takes a new version. What is
-// ignored is counted as consumed like what is understood.
+// How it grows: a receiver ignores versions and types that it does not know, and bytes of a body behind those that it knows, so a
+// type gets new fields at its end. A change that this does not allow takes a new type; one of the header takes a new version.
+// What is ignored is counted as consumed like what is understood.
 //
 // Nothing here is authenticated. The hash finds damage and no forgery. So no message may do more than report, or switch something
 // to what is safe anyway. What is not safe anyway follows only from an answer that repeats the nonce of its question, 64 random

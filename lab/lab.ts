@@ -1,7 +1,7 @@
 /**
  * A laboratory on one machine: hosts and container namespaces on an underlay, all of them network namespaces whose names begin with a
  * prefix of this run. Nothing in the machine's own network namespace is touched, and everything goes away with {@link Lab.close}, on
- * SIGINT, SIGTERM and SIGHUP, and at the next {@link Lab.open} when this process was killed.
+ * SIGINT, SIGTERM and SIGHUP (all labs of the process), and at the next {@link Lab.open} when this process was killed.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,11 @@ import { Namespace, removeNamespace } from './namespace.js';
 import { OvsHost } from './ovs-host.js';
 
 const tag = 'weftlab';
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 let opened = 0;
+/** The labs of this process that are not closed yet: a signal ends the process when all of them are. */
+const openLabs = new Set<Lab>();
+let ending = false;
 
 export interface LabOptions {
   /** Bytes of IP on the underlay. */
@@ -44,11 +48,6 @@ export class Lab {
   #underlay: Namespace | undefined;
   #addresses = 0;
   #closing: Promise<void> | undefined;
-  #interrupted = false;
-  readonly #onSignal = (signal: NodeJS.Signals) => {
-    this.#interrupted = true;
-    this.close().finally(() => process.kill(process.pid, signal));
-  };
 
   private constructor(dir: string, prefix: string, mtu: number) {
     this.dir = dir;
@@ -59,6 +58,7 @@ export class Lab {
   /** Removes what dead runs left, then makes the underlay: a bridge in a namespace of its own. */
   static async open({ underlayMtu = 1500 }: LabOptions = {}): Promise<Lab> {
     await removeLeftovers();
+    if (ending) throw new Error('a signal is ending this process');
     opened += 1;
     const dir = mkdtempSync(join(tmpdir(), `${tag}-`));
     const prefix = `${tag}-${process.pid}-${opened}-`;
@@ -67,7 +67,8 @@ export class Lab {
       JSON.stringify({ pid: process.pid, started: startTime(process.pid), prefix }),
     );
     const lab = new Lab(dir, prefix, underlayMtu);
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, lab.#onSignal);
+    if (openLabs.size === 0) for (const signal of signals) process.on(signal, endAll);
+    openLabs.add(lab);
     const underlay = await lab.namespace('underlay');
     await underlay.run(['sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=1']);
     await underlay.ip('link', 'add', 'br0', 'type', 'bridge', 'forward_delay', '0');
@@ -76,9 +77,9 @@ export class Lab {
     return lab;
   }
 
-  /** True when a signal is ending this lab: what fails from now on fails because of that. */
+  /** True when a signal is ending the labs: what fails from now on fails because of that. */
   get interrupted(): boolean {
-    return this.#interrupted;
+    return ending;
   }
 
   /** The hosts with a weftd of their own, those without engine. */
@@ -202,13 +203,30 @@ export class Lab {
   }
 
   async #close(): Promise<void> {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, this.#onSignal);
-    await Promise.all(this.#hosts.map((host) => host.kill()));
-    await Promise.all(this.#dockerHosts.map((host) => host.powerOff()));
-    await Promise.all(this.#namespaces.map((namespace) => namespace.remove()));
-    await removeCgroupsOfHosts(this.dir);
-    rmSync(this.dir, { recursive: true, force: true });
+    try {
+      await Promise.all(this.#hosts.map((host) => host.kill()));
+      await Promise.all(this.#dockerHosts.map((host) => host.powerOff()));
+      await Promise.all(this.#namespaces.map((namespace) => namespace.remove()));
+      await removeCgroupsOfHosts(this.dir);
+      rmSync(this.dir, { recursive: true, force: true });
+    } finally {
+      openLabs.delete(this);
+      if (openLabs.size === 0) leaveSignals();
+    }
   }
+}
+
+/** Closes every lab, then ends the process as the signal would have. A second signal ends it at once. */
+function endAll(signal: NodeJS.Signals): void {
+  ending = true;
+  leaveSignals();
+  void Promise.allSettled([...openLabs].map((lab) => lab.close())).then(() =>
+    process.kill(process.pid, signal),
+  );
+}
+
+function leaveSignals(): void {
+  for (const signal of signals) process.off(signal, endAll);
 }
 
 /** Removes the namespaces and files of runs whose process is gone. Runs of living processes are left alone. */

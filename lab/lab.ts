@@ -42,6 +42,8 @@ export class Lab {
   readonly #prefix: string;
   readonly #mtu: number;
   readonly #namespaces: Namespace[] = [];
+  /** Namespaces that are being made. */
+  readonly #making = new Set<Promise<Namespace>>();
   readonly #hosts: Host[] = [];
   readonly #dockerHosts: DockerHost[] = [];
   #image: Promise<string> | undefined;
@@ -95,9 +97,15 @@ export class Lab {
   /** A bare namespace, on no network. */
   async namespace(name: string): Promise<Namespace> {
     if (this.#closing) throw new Error('the lab is closing');
-    const namespace = await Namespace.create(this.#prefix + name);
-    this.#namespaces.push(namespace);
-    return namespace;
+    const making = Namespace.create(this.#prefix + name);
+    this.#making.add(making);
+    try {
+      const namespace = await making;
+      this.#namespaces.push(namespace);
+      return namespace;
+    } finally {
+      this.#making.delete(making);
+    }
   }
 
   /** A namespace that stands for a container: weft or a kernel host gives it its eth0. */
@@ -206,6 +214,7 @@ export class Lab {
     try {
       await Promise.all(this.#hosts.map((host) => host.kill()));
       await Promise.all(this.#dockerHosts.map((host) => host.powerOff()));
+      await Promise.allSettled(this.#making);
       await Promise.all(this.#namespaces.map((namespace) => namespace.remove()));
       await removeCgroupsOfHosts(this.dir);
       rmSync(this.dir, { recursive: true, force: true });

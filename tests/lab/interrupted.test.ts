@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { Lab } from '../../lab/lab.js';
 import { until } from '../../lab/wait.js';
 
 const labModule = new URL('../../dist/lab/lab.js', import.meta.url).href;
@@ -39,4 +40,12 @@ it('a signal ends a process of two labs when both are closed', async () => {
   const left = readdirSync('/run/netns').filter((name) => name.startsWith(`weftlab-${child.pid}-`));
   expect(left).toEqual([]);
   expect(readdirSync(temporary)).toEqual([]);
+});
+
+it('a namespace that is being made when its lab closes is removed, too', async () => {
+  const lab = await Lab.open();
+  const late = lab.namespace('late');
+  await lab.close();
+  const { name } = await late;
+  expect(readdirSync('/run/netns')).not.toContain(name);
 });

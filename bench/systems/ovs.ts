@@ -18,7 +18,7 @@ export const ovs: System = {
   key: 'ovs',
   title: 'Open vSwitch, userspace',
   layer: 2,
-  packages: ['openvswitch-switch'],
+  packages: ['openvswitch-switch', 'ethtool'],
   version: () => packageVersion('openvswitch-switch'),
   open,
 };

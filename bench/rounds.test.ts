@@ -39,7 +39,8 @@ function trials(
       run: () => {
         log.push(`${figure.key} ${system}`);
         const result = run(system);
-        return result instanceof Error ? Promise.reject(result) : Promise.resolve(result);
+        if (result instanceof Error) return Promise.reject(result);
+        return Promise.resolve({ reading: result, during: result.cpu });
       },
     })),
   );
@@ -95,6 +96,24 @@ describe('runRounds', () => {
     expect(log.filter((name) => name === 'tcp-1 kernel')).toHaveLength(MAX_REPEATS + 1);
     expect(series[1]).toMatchObject({ readings: [null], reason: 'disturbed: 50.0 % steal' });
     expect(series[0]).toMatchObject({ readings: [{ value: 1 }], reason: null });
+  });
+
+  it('judges a reading by what the machine did while it was taken, not by what it tells', async () => {
+    const spoilt = reading(1, 0.5);
+    const plan = trials([], [tcp], () => new Error('not asked')).map(
+      (trial, index): Trial => ({
+        ...trial,
+        run: () =>
+          Promise.resolve(
+            index === 0
+              ? { reading: { ...spoilt, cpu: null }, during: spoilt.cpu }
+              : { reading: spoilt, during: null },
+          ),
+      }),
+    );
+    const series = await runRounds(plan, options({}));
+    expect(series[0]).toMatchObject({ readings: [null], reason: 'disturbed: 50.0 % steal' });
+    expect(series[1]).toMatchObject({ readings: [{ value: 1 }], reason: null });
   });
 
   it('counts the first reading, whatever happened meanwhile, where it is told to', async () => {

@@ -20,12 +20,18 @@ export function disturbance({ stealShare, otherCpus }: CpuUse): string | null {
   return null;
 }
 
+/** A reading, and what the machine did while it was taken; null where that makes no difference to it. */
+export interface Taken {
+  reading: Reading;
+  during: CpuUse | null;
+}
+
 /** One figure of one system. */
 export interface Trial {
   figure: Figure;
   system: string;
   /** Null where the system cannot be measured so; `reason` says why. */
-  run: ((seconds: number) => Promise<Reading>) | null;
+  run: ((seconds: number) => Promise<Taken>) | null;
   reason: string | null;
   /** Rounds after this many go without; all where it is absent. */
   maxRounds?: number;
@@ -115,9 +121,12 @@ export async function runRounds(trials: readonly Trial[], options: RoundOptions)
     for (let attempt = 0; attempt <= MAX_REPEATS; attempt += 1) {
       const start = now();
       let reading: Reading;
+      let during: CpuUse | null;
       try {
         if (trial.run === null) return null;
-        reading = checked(await trial.run(options.seconds));
+        const taken = await trial.run(options.seconds);
+        reading = checked(taken.reading);
+        during = taken.during;
       } catch (error) {
         if (options.interrupted?.() === true) throw error;
         track.failures += 1;
@@ -127,7 +136,7 @@ export async function runRounds(trials: readonly Trial[], options: RoundOptions)
       }
       track.failures = 0;
       track.lastMilliseconds = now() - start;
-      const spoilt = reading.cpu === null ? null : disturbance(reading.cpu);
+      const spoilt = during === null ? null : disturbance(during);
       const kept = spoilt === null || options.keepDisturbed;
       tell(trial, reading, spoilt, kept);
       if (kept) return reading;

@@ -41,7 +41,10 @@ export async function measure(
     out.write(`${system.key.padEnd(12)} ${failure === null ? version : `cannot be measured: ${failure}`}\n`);
   }
   await meter.calibrate(IDLE_SECONDS);
-  const trials = [...workloadTrials(traffic, participants), ...experimentTrials(chosen, options.systems)];
+  const trials = [
+    ...workloadTrials(traffic, participants),
+    ...experimentTrials(chosen, options.systems, meter),
+  ];
   const { rounds, seconds, keepDisturbed } = options;
   const series = await runRounds(trials, {
     ...{ rounds, seconds, keepDisturbed },

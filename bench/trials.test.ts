@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Guest } from '../lab/guest.js';
 import type { Lab } from '../lab/lab.js';
 import type { Namespace } from '../lab/namespace.js';
-import { Meter } from './meter.js';
+import { Meter, type Timing, type WithDaemons } from './meter.js';
 import type { System } from './systems/system.js';
 import { experimentTrials, type Participant, participate, workloadTrials } from './trials.js';
 import type { Experiment, Workload } from './workloads/workload.js';
@@ -96,12 +96,52 @@ describe('participate', () => {
 });
 
 describe('experimentTrials', () => {
+  const { key, group, title, unit, higherIsBetter, costUnit } = workload({});
+  const figure = { key, group, title, unit, higherIsBetter, costUnit };
+  const reading = { value: 1, cost: null, cpu: null, details: {} };
+  const stolen = { busyCpus: 1, stealShare: 0.2, otherCpus: 0, workCpus: 1, daemonCpus: 0 };
+
+  /** A machine of which the hypervisor always takes a fifth. */
+  class StolenMeter extends Meter {
+    override async timed<T>(_system: WithDaemons | null, work: () => Promise<T>): Promise<Timing<T>> {
+      return { result: await work(), seconds: 1, cpu: stolen, cpuSeconds: 1 };
+    }
+  }
+
+  function experiment(changes: Partial<Experiment>): Experiment {
+    const run = () => Promise.resolve(reading);
+    return { ...figure, systems: ['weft', 'kernel'], rounds: 2, run, ...changes };
+  }
+
+  async function taken(changes: Partial<Experiment>) {
+    const closed = { count: 0 };
+    const close = () => {
+      closed.count += 1;
+      return Promise.resolve();
+    };
+    const openLab = () => Promise.resolve({ close } as Lab);
+    const [trial] = experimentTrials([experiment(changes)], ['weft'], new StolenMeter(), openLab);
+    const result = await trial?.run?.(1);
+    expect(closed.count).toBe(1);
+    return result;
+  }
+
   it('takes the systems of each experiment that were asked for', () => {
-    const { key, group, title, unit, higherIsBetter, costUnit } = workload({});
-    const figure = { key, group, title, unit, higherIsBetter, costUnit };
-    const run = () => Promise.reject(new Error('not run here'));
-    const experiment: Experiment = { ...figure, systems: ['weft', 'kernel'], rounds: 2, run };
-    const trials = experimentTrials([experiment], ['weft', 'tinc']);
+    const trials = experimentTrials([experiment({})], ['weft', 'tinc'], new Meter());
     expect(trials.map(({ system, maxRounds }) => [system, maxRounds])).toEqual([['weft', 2]]);
+  });
+
+  it('tells what the machine did during a reading, and does not give it for the reading', async () => {
+    expect(await taken({})).toEqual({ reading, during: stolen });
+  });
+
+  it('believes an experiment that knows better when it measured', async () => {
+    const quiet = { ...stolen, stealShare: 0 };
+    const run = () => Promise.resolve({ ...reading, cpu: quiet });
+    expect(await taken({ run })).toMatchObject({ during: quiet });
+  });
+
+  it('does not judge what nobody can disturb', async () => {
+    expect(await taken({ unmoved: true })).toEqual({ reading, during: null });
   });
 });

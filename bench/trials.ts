@@ -59,22 +59,37 @@ export function workloadTrials(
         const reason = whyNot(workload, participant);
         if (bed === null || reason !== null)
           return { figure: workload, system: system.key, run: null, reason };
-        const run = (seconds: number) => workload.run(bed, seconds);
+        const run = async (seconds: number) => {
+          const reading = await workload.run(bed, seconds);
+          return { reading, during: reading.cpu };
+        };
         return { figure: workload, system: system.key, run, reason, ...atMost(workload.rounds) };
       }),
   );
 }
 
-/** The trials of experiments, with each of the systems that it can measure; every reading has a lab of its own. */
-export function experimentTrials(experiments: readonly Experiment[], systems: readonly string[]): Trial[] {
+/**
+ * The trials of experiments, with each of the systems that it can measure; every reading has a lab of its own. Where an experiment does not
+ * tell what the machine did in the time that it measures, all of its time counts: what it starts are children of this process, so that
+ * they are no other programs.
+ */
+export function experimentTrials(
+  experiments: readonly Experiment[],
+  systems: readonly string[],
+  meter: Meter,
+  openLab: () => Promise<Lab> = () => Lab.open(),
+): Trial[] {
   return experiments.flatMap((experiment) =>
     systems
       .filter((system) => experiment.systems.includes(system))
       .map((system): Trial => {
         const run = async (seconds: number) => {
-          const lab = await Lab.open();
+          const lab = await openLab();
           try {
-            return await experiment.run(lab, system, seconds);
+            const work = () => experiment.run(lab, system, seconds);
+            if (experiment.unmoved === true) return { reading: await work(), during: null };
+            const { result: reading, cpu } = await meter.timed(null, work);
+            return { reading, during: reading.cpu ?? cpu };
           } finally {
             await lab.close();
           }

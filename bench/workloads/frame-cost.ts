@@ -31,6 +31,7 @@ export function frameCostExperiments(): Experiment[] {
     costUnit: null,
     systems: ['weft'],
     packages: ['valgrind'],
+    unmoved: true,
     rounds: 1,
     run: () => costOf(way),
   }));

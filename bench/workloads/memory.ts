@@ -23,6 +23,7 @@ export function memoryExperiments(): Experiment[] {
       title: 'Resident memory of weftd at rest',
       ...figure,
       systems: ['weft'],
+      unmoved: true,
       run: atRest,
     },
     {
@@ -30,6 +31,7 @@ export function memoryExperiments(): Experiment[] {
       title: `Resident memory of weftd with ${PORTS} ports and ${ENTRIES} MACs`,
       ...figure,
       systems: ['weft'],
+      unmoved: true,
       run: underLoad,
     },
     {

@@ -8,7 +8,7 @@ export interface Reading {
   value: number;
   /** CPU time of the whole machine above its idle baseline, for one unit of work in the workload's cost unit; null where it has none. */
   cost: number | null;
-  /** Null where nothing ran for a time that could be measured. */
+  /** Null where nothing ran for a time that could be measured, or where CPU time says nothing of the figure. */
   cpu: CpuUse | null;
   /** What else is worth knowing, by the words of the table. */
   details: Record<string, number>;
@@ -48,6 +48,8 @@ export interface Experiment extends Figure {
   readonly systems: readonly string[];
   /** Debian packages that it needs, beside those of the systems. */
   readonly packages?: readonly string[];
+  /** True where it comes out the same whoever else is at work, so that no reading is disturbed. */
+  readonly unmoved?: boolean;
   /** At most so many rounds, for what takes long and hardly varies; as many as the run has where it is absent. */
   readonly rounds?: number;
   /** Makes what it needs in `lab`, and removes it again. */

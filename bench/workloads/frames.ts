@@ -23,7 +23,7 @@ const mixed: FrameTraffic = { sizes: [64, 512, 1400], flows: 63 };
 /** A MAC that no guest has. */
 const GHOST_MAC = '02:0e:0f:00:00:01';
 
-/** Frames a second that both weft and the kernel carry, so that their CPU time is for the same work. */
+/** Frames a second that are offered, about as many as the kernel carries. The CPU time is divided by those that arrive. */
 const SAME_RATE = 80_000;
 
 const small = { unit: 'kpps', higherIsBetter: true, costUnit: 'CPU us/frame' } as const;
@@ -78,7 +78,7 @@ export function frameWorkloads(meter: Meter): Workload[] {
       (flows): Workload => ({
         key: `cpu-64b-${flows}f`,
         group: 'cpu',
-        title: `CPU time of a 64-byte frame, ${flowsOf(flows)}, at ${SAME_RATE / 1e3} kpps`,
+        title: `CPU time of a 64-byte frame, ${flowsOf(flows)}, ${SAME_RATE / 1e3} kpps offered`,
         unit: 'us',
         higherIsBetter: false,
         costUnit: null,

@@ -13,13 +13,16 @@ import { publish } from './page.js';
 import { report } from './report.js';
 import type { Result } from './results.js';
 import { measure } from './run.js';
-import { freeName, readResult, writeReport, writeResult } from './store.js';
+import { commitOf, freeName, readResult, writeReport, writeResult } from './store.js';
 import { summarize } from './summary.js';
 import { systems } from './systems/index.js';
 import { experiments, workloads } from './workloads/index.js';
 
 const meter = new Meter();
-const equipment = { systems, workloads: workloads(meter), experiments: experiments(meter), meter };
+const equipment = {
+  ...{ systems, workloads: workloads(meter), experiments: experiments(meter), meter },
+  commit: () => commitOf(import.meta.dirname),
+};
 
 try {
   const command = await parseCommand(process.argv.slice(2), {

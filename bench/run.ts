@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Lab } from '../lab/lab.js';
 import { describeMachine } from './machine.js';
 import { machineName } from './machine-name.js';
@@ -7,7 +6,6 @@ import type { BenchOptions } from './options.js';
 import { duration, progress } from './progress.js';
 import { RESULT_FORMAT, type Result } from './results.js';
 import { runRounds } from './rounds.js';
-import { commitOf } from './store.js';
 import type { System } from './systems/system.js';
 import { experimentTrials, type Participant, participate, workloadTrials } from './trials.js';
 import type { Experiment, Workload } from './workloads/workload.js';
@@ -21,16 +19,20 @@ export interface Equipment {
   workloads: readonly Workload[];
   experiments: readonly Experiment[];
   meter: Meter;
+  /** What the checkout is at now, as a result tells it. */
+  commit: () => string | null;
 }
 
 /** Makes the systems that were asked for, measures them, and tells how it goes on `out`. */
 export async function measure(
   lab: Lab,
-  { systems, workloads, experiments, meter }: Equipment,
+  { systems, workloads, experiments, meter, ...equipment }: Equipment,
   options: BenchOptions,
   out: NodeJS.WritableStream,
 ): Promise<Result> {
   const start = Date.now();
+  // What was built, not what others commit during two hours.
+  const commit = equipment.commit();
   const traffic = workloads.filter(({ key }) => options.only.includes(key));
   const chosen = experiments.filter(({ key }) => options.only.includes(key));
   const participants: Participant[] = [];
@@ -58,7 +60,7 @@ export async function measure(
   return {
     format: RESULT_FORMAT,
     date: new Date().toISOString(),
-    commit: commitOf(join(import.meta.dirname, '..')),
+    commit,
     machine: { name: options.machine ?? machineName(machine.cpus, machine.model), ...machine },
     ...{ rounds, seconds, keepDisturbed },
     idleCpus: meter.idleCpus,

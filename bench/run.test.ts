@@ -1,0 +1,57 @@
+import { Writable } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import type { Guest } from '../lab/guest.js';
+import type { Lab } from '../lab/lab.js';
+import { tcp } from './made-up.js';
+import { Meter } from './meter.js';
+import type { BenchOptions } from './options.js';
+import { type Equipment, measure } from './run.js';
+import type { Bed, System } from './systems/system.js';
+import type { Workload } from './workloads/workload.js';
+
+/** One that has nothing to wait for. */
+class ReadyMeter extends Meter {
+  override calibrate(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+const guest = { reach: () => Promise.resolve(), sys: () => Promise.resolve('1450') } as unknown as Guest;
+const bed: Bed = {
+  ...{ client: guest, clientAddress: '10.42.0.1' },
+  ...{ server: guest, serverAddress: '10.42.0.2', serverAddress6: null },
+  ...{ interface: 'eth0', daemons: () => [] },
+};
+const options: BenchOptions = {
+  ...{ rounds: 1, seconds: 1, only: ['tcp-1'], systems: ['weft', 'kernel'], keepDisturbed: false },
+  ...{ machine: null, save: false, json: null, gate: null },
+};
+const lab = { interrupted: false } as Lab;
+const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
+
+function system(key: string, open = () => Promise.resolve(bed)): System {
+  return { key, title: key, layer: 2, packages: [], version: () => Promise.resolve(key), open };
+}
+
+const workload: Workload = {
+  ...{ ...tcp, needs: {} },
+  run: () => Promise.resolve({ value: 1, cost: null, cpu: null, details: {} }),
+};
+
+function equipment(changes: Partial<Equipment>): Equipment {
+  const systems = [system('weft'), system('kernel')];
+  const meter = new ReadyMeter();
+  return { systems, workloads: [workload], experiments: [], meter, commit: () => null, ...changes };
+}
+
+describe('measure', () => {
+  it('names the commit of its beginning', async () => {
+    let commit = 'built';
+    const run: Workload['run'] = (...words) => {
+      commit = 'of somebody else';
+      return workload.run(...words);
+    };
+    const changes = { workloads: [{ ...workload, run }], commit: () => commit };
+    expect((await measure(lab, equipment(changes), options, silence)).commit).toBe('built');
+  });
+});

@@ -54,4 +54,28 @@ describe('measure', () => {
     const changes = { workloads: [{ ...workload, run }], commit: () => commit };
     expect((await measure(lab, equipment(changes), options, silence)).commit).toBe('built');
   });
+
+  const broken = (key: string) => system(key, () => Promise.reject(new Error('no such device')));
+
+  it('goes on without a system that cannot be made', async () => {
+    const changes = { systems: [system('weft'), broken('kernel')] };
+    const { series } = await measure(lab, equipment(changes), options, silence);
+    expect(series).toMatchObject([
+      { system: 'weft', readings: [{ value: 1 }] },
+      { system: 'kernel', reason: 'no such device' },
+    ]);
+  });
+
+  it('ends at once where the one that all are compared with cannot be made', async () => {
+    const opened: string[] = [];
+    const open = () => {
+      opened.push('kernel');
+      return Promise.resolve(bed);
+    };
+    const changes = { systems: [broken('weft'), system('kernel', open)] };
+    await expect(measure(lab, equipment(changes), options, silence)).rejects.toThrow(
+      'weft cannot be measured: no such device',
+    );
+    expect(opened).toEqual([]);
+  });
 });

@@ -41,6 +41,9 @@ export async function measure(
     participants.push(participant);
     const { failure, version } = participant;
     out.write(`${system.key.padEnd(12)} ${failure === null ? version : `cannot be measured: ${failure}`}\n`);
+    if (failure !== null && system === systems[0]) {
+      throw new Error(`${system.key} cannot be measured: ${failure}`);
+    }
   }
   await meter.calibrate(IDLE_SECONDS);
   const trials = [

@@ -2,19 +2,18 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { benchResults, performancePage } from '../lab/checkout.js';
 import { Lab } from '../lab/lab.js';
-import { drawCharts } from './charts.js';
 import { compareResults, comparisonText } from './compare.js';
 import { gateReference, gateText, judge } from './gate.js';
 import { describeMachine } from './machine.js';
 import { machineName } from './machine-name.js';
 import { Meter } from './meter.js';
 import { type BenchOptions, parseCommand } from './options.js';
+import { writeOutcome } from './outcome.js';
 import { publish } from './page.js';
 import { report } from './report.js';
 import type { Result } from './results.js';
 import { measure } from './run.js';
-import { commitOf, freeName, readResult, writeReport, writeResult } from './store.js';
-import { summarize } from './summary.js';
+import { commitOf, freeName, readResult, writeResult } from './store.js';
 import { systems } from './systems/index.js';
 import { experiments, workloads } from './workloads/index.js';
 
@@ -64,7 +63,7 @@ async function bench(options: BenchOptions): Promise<void> {
   if (options.json !== null) writeResult(options.json, result);
   if (options.save) {
     const name = freeName(benchResults, result);
-    await writeAll(benchResults, name, result);
+    await writeOutcome(benchResults, name, result);
     process.stderr.write(`written: bench/results/${name}.json, .md and charts\n`);
   }
   if (reference === null) {
@@ -79,18 +78,10 @@ async function bench(options: BenchOptions): Promise<void> {
   }
 }
 
-/** The result, its report and its charts, under one name. */
-async function writeAll(dir: string, name: string, result: Result): Promise<void> {
-  const charts = await drawCharts(result, summarize(result.figures, result.series, result.subject));
-  const links = new Map(charts.map(({ group }) => [group, `${name}/${group}.svg`]));
-  writeReport(dir, name, report(result, links), charts);
-  writeResult(`${dir}/${name}.json`, result);
-}
-
 async function reportAgain(asked: { file: string; publish: boolean }): Promise<void> {
   const result = readResult(asked.file);
   const name = basename(asked.file, '.json');
-  await writeAll(dirname(asked.file), name, result);
+  await writeOutcome(dirname(asked.file), name, result);
   if (!asked.publish) return;
   writeFileSync(performancePage, publish(readFileSync(performancePage, 'utf8'), result, name));
 }

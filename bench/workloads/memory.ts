@@ -4,6 +4,7 @@ import { benchTool } from '../../lab/checkout.js';
 import type { Lab } from '../../lab/lab.js';
 import { until } from '../../lab/wait.js';
 import { crowdOfPorts, crowdOfVeths } from './crowd.js';
+import { settled } from './settled.js';
 import type { Experiment, Reading } from './workload.js';
 
 const NETWORK = 'bench';
@@ -78,9 +79,10 @@ async function underLoad(lab: Lab): Promise<Reading> {
 async function ofPort(lab: Lab, system: string): Promise<Reading> {
   const crowd = await lab.guest('crowd');
   const grow = system === 'weft' ? await growWeft() : await growKernel();
-  const before = kernelMemory();
+  // The namespaces of an earlier reading are freed in the background, when they are gone for everybody else.
+  const before = await settled(kernelMemory, ({ unreclaimable, tables }) => unreclaimable + tables);
   await grow();
-  const after = kernelMemory();
+  const after = await settled(kernelMemory, ({ unreclaimable, tables }) => unreclaimable + tables);
   return {
     ...still,
     value: (after.unreclaimable + after.tables - before.unreclaimable - before.tables) / PORTS / 1024,

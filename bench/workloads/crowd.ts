@@ -5,6 +5,31 @@ import type { KernelHost, KernelSegment } from '../../lab/kernel-host.js';
 /** Requests that are under way at once: the daemon then makes several ports in one round, as after a restart of many containers. */
 const AT_ONCE = 25;
 
+/** Frames that a guest has received on each of its interfaces, by their names. */
+export async function framesOfCrowd(guest: Guest): Promise<Map<string, number>> {
+  return parseReceivedFrames(await guest.namespace.run(['cat', '/proc/net/dev']));
+}
+
+/** Received packets by interface, of /proc/net/dev (proc_pid_net(5)): two lines of heading, then `NAME: BYTES PACKETS …`. */
+export function parseReceivedFrames(text: string): Map<string, number> {
+  const lines = text.matchAll(/^ *([^ :]+): *\d+ +(\d+)/gm);
+  return new Map([...lines].map(([, name = '', packets]) => [name, Number(packets)]));
+}
+
+/** What ports `p0` and up of a crowd got between two counts: all of them together, and the one that got fewest. */
+export function gotByCrowd(
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+  count: number,
+): { copies: number; fewest: number } {
+  const each = Array.from({ length: count }, (_, i) => {
+    const [from, to] = [before.get(`p${i}`), after.get(`p${i}`)];
+    if (from === undefined || to === undefined) throw new Error(`port p${i} is not there`);
+    return to - from;
+  });
+  return { copies: each.reduce((sum, frames) => sum + frames, 0), fewest: Math.min(...each) };
+}
+
 /** Gives a guest so many ports on a network of a weftd, `p0` and up. */
 export async function crowdOfPorts(host: Host, guest: Guest, network: string, count: number): Promise<void> {
   for (let first = 0; first < count; first += AT_ONCE) {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { gatedFigures } from './gate.js';
 import { groupTitle } from './groups.js';
 import { Meter } from './meter.js';
@@ -67,6 +67,20 @@ describe('parseCommand', () => {
       only: ['tcp-1'],
     });
     expect((await run('--gate', '--save')).save).toBe(true);
+  });
+
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it('takes whole seconds only', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    vi.spyOn(process, 'exit').mockImplementation((code) => {
+      throw new Error(`exit ${code}`);
+    });
+    expect((await run('--seconds', '2')).seconds).toBe(2);
+    await expect(run('--seconds', '2.5')).rejects.toThrow('exit 1');
+    expect(said.mock.calls.flat().join('\n')).toContain('--seconds: not a whole number from 1 to 3600');
   });
 
   it('knows the other commands', async () => {

@@ -192,8 +192,9 @@ function runOptions(words: Argv, { figures, systems }: Catalogue) {
     .check(({ rounds, seconds, machine, gate: asked, quick: short }) => {
       if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1 && rounds <= 1000))
         throw new Error('--rounds: not a count from 1 to 1000');
-      if (seconds !== undefined && !(seconds >= 1 && seconds <= 3600))
-        throw new Error('--seconds: not 1 to 3600');
+      // iperf3 takes no fractions.
+      if (seconds !== undefined && !(Number.isInteger(seconds) && seconds >= 1 && seconds <= 3600))
+        throw new Error('--seconds: not a whole number from 1 to 3600');
       if (machine !== undefined && !/^[a-z0-9][a-z0-9.-]*$/.test(machine))
         throw new Error('--machine: not made of a-z, 0-9, "." and "-"');
       if (asked !== undefined && short) throw new Error('--gate and --quick: choose one');

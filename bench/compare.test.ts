@@ -59,6 +59,16 @@ describe('compareResults', () => {
     const other = madeUpResult(before.series, { machine: { ...before.machine, name: '8x-cpu' }, seconds: 2 });
     expect(compareResults(before, other).warnings).toHaveLength(2);
   });
+
+  it('warns where bridged packets ran through the firewall in one of them', () => {
+    const withFirewall = (bridgeFirewall: boolean) =>
+      madeUpResult(before.series, { machine: { ...before.machine, bridgeFirewall } });
+    const warning = (side: string) => [`bridged packets ran through the firewall in ${side} only`];
+    expect(compareResults(withFirewall(true), withFirewall(false)).warnings).toEqual(warning('A'));
+    expect(compareResults(withFirewall(false), withFirewall(true)).warnings).toEqual(warning('B'));
+    expect(compareResults(withFirewall(true), withFirewall(true)).warnings).toEqual([]);
+    expect(compareResults(before, withFirewall(true)).warnings).toEqual([]);
+  });
 });
 
 describe('comparisonText', () => {

@@ -40,6 +40,10 @@ export function compareResults(before: Result, after: Result): Comparison {
   if (before.seconds !== after.seconds) {
     warnings.push(`the readings are of different length: ${before.seconds} s and ${after.seconds} s`);
   }
+  const firewalls = [before.machine.bridgeFirewall, after.machine.bridgeFirewall];
+  if (!firewalls.includes(undefined) && firewalls[0] !== firewalls[1]) {
+    warnings.push(`bridged packets ran through the firewall in ${firewalls[0] ? 'A' : 'B'} only`);
+  }
   const changes = after.figures.flatMap((figure) => {
     if (!before.figures.some(({ key }) => key === figure.key)) return [];
     return changesOf(figure, seriesOf(before, figure), seriesOf(after, figure), after.subject);

@@ -1,5 +1,7 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { cpuUse, parseCpuTicks } from './machine.js';
+import { attempt } from '../lab/command.js';
+import { bridgeFirewall, cpuUse, parseCpuTicks } from './machine.js';
 
 describe('parseCpuTicks', () => {
   it('reads idle and stolen time of all CPUs, and takes the total from the clock', () => {
@@ -56,5 +58,26 @@ describe('cpuUse', () => {
       workCpus: 0,
       daemonCpus: 0,
     });
+  });
+});
+
+describe('bridgeFirewall', () => {
+  it('is what the kernel says in the namespace', async () => {
+    const file = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+    const here = existsSync(file) && readFileSync(file, 'utf8').trim() === '1';
+    expect(await bridgeFirewall({ attempt })).toBe(here);
+  });
+
+  it.each([
+    ['1\n', true],
+    ['0\n', false],
+    ['', undefined],
+  ])('reads %j', async (stdout, expected) => {
+    const inside = { attempt: () => Promise.resolve({ status: 0, stdout, stderr: '' }) };
+    expect(await bridgeFirewall(inside)).toBe(expected);
+  });
+
+  it('is not known without a namespace', async () => {
+    expect(await bridgeFirewall(undefined)).toBeUndefined();
   });
 });

@@ -1,4 +1,5 @@
 import { cpus, release } from 'node:os';
+import type { Namespace } from '../lab/namespace.js';
 
 /** USER_HZ, in which /proc tells times, on every machine that Node runs on. */
 const TICKS_A_SECOND = 100;
@@ -74,4 +75,17 @@ export interface MachineInfo {
 export function describeMachine(): MachineInfo {
   const all = cpus();
   return { cpus: all.length, model: all[0]?.model ?? 'unknown', kernel: release(), node: process.version };
+}
+
+/**
+ * Whether the bridges in a namespace hand IP packets to its firewall; undefined where that cannot be read. Every namespace has a setting of its
+ * own and begins with 1, whatever the host has chosen, once br_netfilter is there: net/bridge/br_netfilter_hooks.c of the kernel.
+ */
+export async function bridgeFirewall(
+  inside: Pick<Namespace, 'attempt'> | undefined,
+): Promise<boolean | undefined> {
+  const file = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+  const read = await inside?.attempt(['sh', '-c', `if [ -e ${file} ]; then cat ${file}; else echo 0; fi`]);
+  const setting = read?.stdout.trim();
+  return setting === '0' || setting === '1' ? setting === '1' : undefined;
 }

@@ -44,6 +44,16 @@ describe('report', () => {
     expect(text).not.toContain('start to ready');
   });
 
+  it('says whether bridged packets ran through the firewall, where it is known', () => {
+    const machine = { ...result.machine, bridgeFirewall: true };
+    const without = { ...machine, bridgeFirewall: false };
+    expect(report({ ...result, machine }, new Map())).toContain(
+      '\nBridged packets ran through the firewall.\n',
+    );
+    expect(report({ ...result, machine: without }, new Map())).toContain('did not run through the firewall');
+    expect(text).not.toContain('firewall');
+  });
+
   it('says that disturbed readings count', () => {
     expect(text).not.toContain('disturbed');
     expect(report({ ...result, keepDisturbed: true }, new Map())).toContain('hypervisor disturbed');

@@ -47,8 +47,14 @@ export function head({
     `${version}${commit === null ? '' : ` (${commit})`} on ${machine.cpus} CPUs (${machine.model}), Linux ${machine.kernel}, Node ${machine.node}.`,
     `${rounds} interleaved rounds of ${seconds} s; the idle machine used ${numberText(idleCpus)} CPUs.`,
     ...(keepDisturbed ? ['Readings count that other programs or the hypervisor disturbed.'] : []),
+    ...firewallLine(machine),
     'Cells are: median (lowest-highest).',
   ];
+}
+
+function firewallLine({ bridgeFirewall }: Result['machine']): string[] {
+  if (bridgeFirewall === undefined) return [];
+  return [`Bridged packets ${bridgeFirewall ? 'ran' : 'did not run'} through the firewall.`];
 }
 
 function systemTable({ systems }: Result): string[] {

@@ -12,6 +12,12 @@ describe('a result', () => {
     expect(parseResult(stringifyResult(result), 'a.json')).toEqual(result);
   });
 
+  it('may tell whether bridged packets ran through the firewall, which older files do not', () => {
+    const told = { ...result, machine: { ...result.machine, bridgeFirewall: true } };
+    expect(parseResult(stringifyResult(told), 'a.json').machine.bridgeFirewall).toBe(true);
+    expect(parseResult(stringifyResult(result), 'a.json').machine).not.toHaveProperty('bridgeFirewall');
+  });
+
   it('keeps six digits of a figure', () => {
     const exact = madeUpResult([madeUpSeries('tcp-1', 'weft', [1 / 3])]);
     expect(parseResult(stringifyResult(exact), 'a.json').series[0]?.readings[0]?.value).toBe(0.333333);

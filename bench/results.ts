@@ -53,6 +53,8 @@ const Machine = z.object({
   model: z.string(),
   kernel: z.string(),
   node: z.string(),
+  /** Whether bridged packets ran through the firewall; absent where nobody looked. */
+  bridgeFirewall: z.boolean().optional(),
 });
 
 const Result = z.object({

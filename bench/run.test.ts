@@ -26,7 +26,8 @@ const options: BenchOptions = {
   ...{ rounds: 1, seconds: 1, only: ['tcp-1'], systems: ['weft', 'kernel'], keepDisturbed: false },
   ...{ machine: null, save: false, json: null, gate: null },
 };
-const lab = { interrupted: false } as Lab;
+const underlay = { attempt: () => Promise.resolve({ status: 0, stdout: '1\n', stderr: '' }) };
+const lab = { interrupted: false, namespaces: [underlay] } as unknown as Lab;
 const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
 
 function system(key: string, open = () => Promise.resolve(bed)): System {
@@ -53,6 +54,11 @@ describe('measure', () => {
     };
     const changes = { workloads: [{ ...workload, run }], commit: () => commit };
     expect((await measure(lab, equipment(changes), options, silence)).commit).toBe('built');
+  });
+
+  it('tells whether bridged packets run through the firewall of its namespaces', async () => {
+    const { machine } = await measure(lab, equipment({}), options, silence);
+    expect(machine.bridgeFirewall).toBe(true);
   });
 
   const broken = (key: string) => system(key, () => Promise.reject(new Error('no such device')));

@@ -1,5 +1,5 @@
 import type { Lab } from '../lab/lab.js';
-import { describeMachine } from './machine.js';
+import { bridgeFirewall, describeMachine } from './machine.js';
 import { machineName } from './machine-name.js';
 import type { Meter } from './meter.js';
 import type { BenchOptions } from './options.js';
@@ -59,7 +59,7 @@ export async function measure(
     interrupted: () => lab.interrupted,
   });
   out.write(`measured in ${duration(Date.now() - start)}\n`);
-  const machine = describeMachine();
+  const machine = { ...describeMachine(), bridgeFirewall: await bridgeFirewall(lab.namespaces[0]) };
   return {
     format: RESULT_FORMAT,
     date: new Date().toISOString(),

@@ -42,8 +42,8 @@ describe('the gate', () => {
 
   it('does not move with the machine', () => {
     const slow = madeUpResult([
-      madeUpSeries('tcp-1', 'weft', [4, 4]),
-      madeUpSeries('tcp-1', 'kernel', [5, 5]),
+      madeUpSeries('tcp-1', 'weft', [4, 4, 4]),
+      madeUpSeries('tcp-1', 'kernel', [5, 5, 5]),
     ]);
     expect(judge(resultOf(0.8, 1), slow, ['tcp-1'])[0]).toMatchObject({ pass: true });
   });
@@ -55,6 +55,19 @@ describe('the gate', () => {
     ]);
     const [verdict] = judge(resultOf(0.8, 1), blind, ['tcp-1']);
     expect(verdict).toMatchObject({ now: null, change: null, pass: false });
+  });
+
+  it('does not judge by fewer than three rounds, of either side', () => {
+    const of = (weft: (number | null)[], kernel: (number | null)[]) =>
+      madeUpResult([madeUpSeries('tcp-1', 'weft', weft), madeUpSeries('tcp-1', 'kernel', kernel)]);
+    const two = of([8, 8, null, 8], [10, 10, 10, null]);
+    const three = of([8, 8, 8, null], [10, 10, 10, null]);
+    expect(judge(three, two, ['tcp-1'])[0]).toMatchObject({ committed: 0.8, now: null, pass: false });
+    expect(judge(two, three, ['tcp-1'])[0]).toMatchObject({ committed: null, now: 0.8, pass: false });
+    expect(judge(three, three, ['tcp-1'])[0]).toMatchObject({ committed: 0.8, now: 0.8, pass: true });
+    expect(gateText(judge(three, two, ['tcp-1']), 'a.json', [tcp])).toContain(
+      'or could not be measured in 3 rounds',
+    );
   });
 
   it('says which figures fell and how far', () => {
@@ -97,7 +110,16 @@ describe('gateReference', () => {
     const file = join(dir, 'a.json');
     expect(gateReference(file, dir, 'other', figures).file).toBe(file);
     expect(() => gateReference(file, dir, 'other', ['pps-64b-1f'])).toThrow(
-      /has no ratio to kernel for pps-64b-1f/,
+      /has fewer than 3 ratios to kernel for pps-64b-1f/,
     );
+  });
+
+  it('counts disturbed readings only where its file is named', () => {
+    const file = join(dir, 'a.json');
+    put('a.json', resultOf(1, 1, { keepDisturbed: true, date: '2026-02-01T00:00:00.000Z' }));
+    expect(() => gateReference(null, dir, '2x-cpu', figures)).toThrow(/no committed result/);
+    expect(gateReference(file, dir, '2x-cpu', figures).file).toBe(file);
+    put('b.json', resultOf(1, 1, { date: '2026-01-01T00:00:00.000Z' }));
+    expect(gateReference(null, dir, '2x-cpu', figures).file).toBe(join(dir, 'b.json'));
   });
 });

@@ -12,6 +12,8 @@ export const gatedFigures: readonly string[] = ['tcp-1', 'tcp-4', 'pps-64b-1f', 
 export const gatePeer = 'kernel';
 /** A ratio may fall by this share of the committed one. */
 export const GATE_TOLERANCE = 0.15;
+/** So many rounds with a ratio it takes to judge a figure: of one build they differ by more than the tolerance now and then. */
+export const GATE_ROUNDS = 3;
 
 /** What the gate found of one figure. */
 export interface GateVerdict {
@@ -44,19 +46,20 @@ export function judge(
   });
 }
 
-/** The median ratio of a figure to the peer's; null where no round has both. */
+/** The median ratio of a figure to the peer's; null where fewer than {@link GATE_ROUNDS} rounds have both. */
 function goodness(result: Result, key: string): number | null {
   const figure = result.figures.find((one) => one.key === key);
   const own = result.series.find((one) => one.figure === key && one.system === result.subject);
   const peer = result.series.find((one) => one.figure === key && one.system === gatePeer);
   if (figure === undefined || own === undefined || peer === undefined) return null;
   const [over, under] = figure.higherIsBetter ? [own, peer] : [peer, own];
-  return spread(ratios(over, under, ({ value }) => value))?.median ?? null;
+  const all = ratios(over, under, ({ value }) => value);
+  return all.length < GATE_ROUNDS ? null : (spread(all)?.median ?? null);
 }
 
 /**
- * The result that a run on `machine` is held against: `file`, or the newest that is committed in `dir` for that machine and has every gated
- * figure. Throws with the remedy where there is none.
+ * The result that a run on `machine` is held against: `file`, or the newest that is committed in `dir` for that machine, has every gated
+ * figure, and counts no disturbed readings. Throws with the remedy where there is none.
  */
 export function gateReference(
   file: string | null,
@@ -69,17 +72,19 @@ export function gateReference(
     const result = readResult(file);
     const lacking = figures.filter((figure) => goodness(result, figure) === null);
     if (lacking.length === 0) return { file, result };
-    throw new ResultError(`${file} has no ratio to ${gatePeer} for ${lacking.join(', ')}; ${remedy}`);
+    throw new ResultError(
+      `${file} has fewer than ${GATE_ROUNDS} ratios to ${gatePeer} for ${lacking.join(', ')}; ${remedy}`,
+    );
   }
   const candidates = committedResults(dir)
     .map((path) => ({ file: path, result: readResult(path) }))
-    .filter(({ result }) => result.machine.name === machine)
+    .filter(({ result }) => result.machine.name === machine && !result.keepDisturbed)
     .filter(({ result }) => figures.every((figure) => goodness(result, figure) !== null))
     .toSorted((a, b) => a.result.date.localeCompare(b.result.date));
   const newest = candidates.at(-1);
   if (newest !== undefined) return newest;
   throw new ResultError(
-    `no committed result of a machine named ${machine} in ${join(dir, '/')} has every gated figure: ` +
+    `no committed result of a machine named ${machine} in ${join(dir, '/')} has every gated figure in ${GATE_ROUNDS} undisturbed rounds: ` +
       `${remedy}, or name another: --gate FILE, --machine NAME`,
   );
 }
@@ -106,7 +111,7 @@ export function gateText(
     '',
     failed.length === 0
       ? `The gate is open: no ratio fell by more than ${limit}.`
-      : `The gate is shut: ${failed.map(({ figure }) => figure).join(', ')} fell by more than ${limit}, or was not measured.`,
+      : `The gate is shut: ${failed.map(({ figure }) => figure).join(', ')} fell by more than ${limit}, or could not be measured in ${GATE_ROUNDS} rounds.`,
     '',
   ].join('\n');
 }

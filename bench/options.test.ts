@@ -83,6 +83,16 @@ describe('parseCommand', () => {
     expect(said.mock.calls.flat().join('\n')).toContain('--seconds: not a whole number from 1 to 3600');
   });
 
+  it('refuses a gate of fewer rounds than it judges by', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    vi.spyOn(process, 'exit').mockImplementation((code) => {
+      throw new Error(`exit ${code}`);
+    });
+    expect(await run('--gate', '--rounds', '3')).toMatchObject({ rounds: 3 });
+    await expect(run('--gate', '--rounds', '2')).rejects.toThrow('exit 1');
+    expect(said.mock.calls.flat().join('\n')).toContain('--rounds: the gate needs 3');
+  });
+
   it('knows the other commands', async () => {
     const before = ['compare', 'a.json', 'b.json'];
     expect(await parseCommand(before, catalogue)).toEqual({

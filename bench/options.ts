@@ -1,5 +1,5 @@
 import yargs, { type Argv } from 'yargs';
-import { GATE_TOLERANCE, gatedFigures, gatePeer } from './gate.js';
+import { GATE_ROUNDS, GATE_TOLERANCE, gatedFigures, gatePeer } from './gate.js';
 
 /** What can be chosen, in the order of the tables. */
 export interface Catalogue {
@@ -198,6 +198,8 @@ function runOptions(words: Argv, { figures, systems }: Catalogue) {
       if (machine !== undefined && !/^[a-z0-9][a-z0-9.-]*$/.test(machine))
         throw new Error('--machine: not made of a-z, 0-9, "." and "-"');
       if (asked !== undefined && short) throw new Error('--gate and --quick: choose one');
+      if (asked !== undefined && rounds !== undefined && rounds < GATE_ROUNDS)
+        throw new Error(`--rounds: the gate needs ${GATE_ROUNDS}`);
       return true;
     });
 }

@@ -44,7 +44,7 @@ describe('compareResults', () => {
     expect(compareResults(fast, slow).changes[0]).toMatchObject({ measure: 'value', verdict: 'worse' });
   });
 
-  it('gives no verdict on single rounds, and says nothing of what one result lacks', () => {
+  it('gives no verdict on single rounds, and has no row of what one result lacks', () => {
     const one = madeUpResult([
       madeUpSeries('tcp-1', 'weft', [6, null]),
       madeUpSeries('tcp-1', 'tinc', [1, 1]),
@@ -55,9 +55,36 @@ describe('compareResults', () => {
     expect(compareResults(before, madeUpResult([madeUpSeries('tcp-1', 'weft', [null])])).changes).toEqual([]);
   });
 
-  it('warns where the machines differ', () => {
-    const other = madeUpResult(before.series, { machine: { ...before.machine, name: '8x-cpu' }, seconds: 2 });
-    expect(compareResults(before, other).warnings).toHaveLength(2);
+  it('warns where the runs differ', () => {
+    const machine = { ...before.machine, name: '8x-cpu', kernel: '6.19' };
+    const run = { machine, rounds: 2, seconds: 2, keepDisturbed: true };
+    expect(compareResults(before, madeUpResult(before.series, run)).warnings).toEqual([
+      'the results are of different machines: 2x-cpu and 8x-cpu',
+      'the kernels differ: 6.18 and 6.19',
+      'disturbed readings count in B only',
+      'the runs have different numbers of rounds: 3 and 2',
+      'the readings are of different length: 5 s and 2 s',
+    ]);
+    expect(compareResults(before, before).warnings).toEqual([]);
+  });
+
+  it('warns of what only the first has a reading of', () => {
+    const rich = madeUpResult([
+      ...['weft', 'kernel', 'tinc', 'n2n'].map((system) => madeUpSeries('tcp-1', system, [1, null])),
+      madeUpSeries('tcp-1', 'ovs', [null]),
+      madeUpSeries('tcp-rr', 'weft', [1]),
+    ]);
+    const poor = madeUpResult([
+      madeUpSeries('tcp-1', 'weft', [null, null]),
+      madeUpSeries('tcp-1', 'kernel', [1]),
+      madeUpSeries('tcp-1', 'tinc', []),
+      madeUpSeries('tcp-1', 'ovs', [null]),
+    ]);
+    expect(compareResults(rich, poor).warnings).toEqual([
+      'B is without tcp-rr, n2n',
+      'B has no reading of tcp-1 by weft, tinc',
+    ]);
+    expect(compareResults(poor, rich).warnings).toEqual([]);
   });
 
   it('warns where bridged packets ran through the firewall in one of them', () => {

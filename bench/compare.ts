@@ -26,29 +26,63 @@ export interface Change {
 }
 
 export interface Comparison {
-  /** What makes the results hard to compare, such as another machine. */
+  /** What makes the results hard to compare, such as another machine, and what the second has lost. */
   warnings: string[];
   changes: Change[];
 }
 
 /** Everything that both results have. */
 export function compareResults(before: Result, after: Result): Comparison {
-  const warnings: string[] = [];
-  if (before.machine.name !== after.machine.name) {
-    warnings.push(`the results are of different machines: ${before.machine.name} and ${after.machine.name}`);
-  }
-  if (before.seconds !== after.seconds) {
-    warnings.push(`the readings are of different length: ${before.seconds} s and ${after.seconds} s`);
-  }
-  const firewalls = [before.machine.bridgeFirewall, after.machine.bridgeFirewall];
-  if (!firewalls.includes(undefined) && firewalls[0] !== firewalls[1]) {
-    warnings.push(`bridged packets ran through the firewall in ${firewalls[0] ? 'A' : 'B'} only`);
-  }
   const changes = after.figures.flatMap((figure) => {
     if (!before.figures.some(({ key }) => key === figure.key)) return [];
     return changesOf(figure, seriesOf(before, figure), seriesOf(after, figure), after.subject);
   });
-  return { warnings, changes };
+  return { warnings: [...differences(before, after), ...lacking(before, after)], changes };
+}
+
+/** What else differs than what was measured. */
+function differences(before: Result, after: Result): string[] {
+  const differ = (what: string, of: (result: Result) => string) => {
+    return of(before) === of(after) ? [] : [`${what}: ${of(before)} and ${of(after)}`];
+  };
+  const once = (what: string, of: (result: Result) => boolean | undefined) => {
+    if (of(before) === undefined || of(after) === undefined || of(before) === of(after)) return [];
+    return [`${what} in ${of(before) ? 'A' : 'B'} only`];
+  };
+  return [
+    ...differ('the results are of different machines', ({ machine }) => machine.name),
+    ...differ('the kernels differ', ({ machine }) => machine.kernel),
+    ...once('bridged packets ran through the firewall', ({ machine }) => machine.bridgeFirewall),
+    ...once('disturbed readings count', ({ keepDisturbed }) => keepDisturbed),
+    ...differ('the runs have different numbers of rounds', ({ rounds }) => String(rounds)),
+    ...differ('the readings are of different length', ({ seconds }) => `${seconds} s`),
+  ];
+}
+
+/** What the first has and the second does not, which no row tells of. */
+function lacking(before: Result, after: Result): string[] {
+  const without = [
+    keysBeyond(before.figures, after.figures),
+    keysBeyond(before.systems, after.systems),
+  ].flat();
+  const readings = before.figures.flatMap((figure) => {
+    if (without.includes(figure.key)) return [];
+    const then = seriesOf(before, figure);
+    const now = seriesOf(after, figure);
+    const lost = [...then.keys()].filter(
+      (system) => !without.includes(system) && measured(then.get(system)) && !measured(now.get(system)),
+    );
+    return lost.length === 0 ? [] : [`B has no reading of ${figure.key} by ${lost.join(', ')}`];
+  });
+  return [...(without.length === 0 ? [] : [`B is without ${without.join(', ')}`]), ...readings];
+}
+
+function keysBeyond(all: readonly { key: string }[], known: readonly { key: string }[]): string[] {
+  return all.map(({ key }) => key).filter((key) => !known.some((one) => one.key === key));
+}
+
+function measured(series: Series | undefined): boolean {
+  return series?.readings.some((reading) => reading !== null) ?? false;
 }
 
 function seriesOf(result: Result, figure: Figure): Map<string, Series> {

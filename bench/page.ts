@@ -24,7 +24,7 @@ function section(result: Result, name: string): string {
     ...head(result),
     `All of it: [${name}.md](${folder}/${name}.md), [${name}.json](${folder}/${name}.json).`,
     ...['', '### Where it must get', ''],
-    ...targetTable(reach(figures, result.subject)),
+    ...targetTable(reach(result, figures)),
     ...['', `### ${result.subject} over each system`, ''],
     ...ratioTable(result, figures),
     ...['', '### Charts', '', 'The line on a bar reaches from the lowest to the highest reading.', ''],

@@ -15,7 +15,7 @@ export function report(result: Result, charts: ReadonlyMap<string, string>): str
     '',
   ];
   lines.push(...systemTable(result));
-  const reached = reach(figures, result.subject).filter((row) => row.reached !== null);
+  const reached = reach(result, figures);
   if (reached.length > 0) lines.push('', '## Where it must get', '', ...targetTable(reached));
   for (const group of new Set(figures.map(({ figure }) => figure.group))) {
     lines.push('', `## ${groupTitle(group)}`);

@@ -5,9 +5,7 @@ import { type Reached, reach, targets, targetTable } from './targets.js';
 
 function reached(series: ReturnType<typeof madeUpSeries>[]): Reached[] {
   const result = madeUpResult(series);
-  return reach(summarize(result.figures, result.series, 'weft'), 'weft').filter(
-    (row) => row.reached !== null,
-  );
+  return reach(result, summarize(result.figures, result.series, 'weft'));
 }
 
 describe('the targets', () => {
@@ -43,15 +41,32 @@ describe('the targets', () => {
       madeUpSeries('tcp-1', 'fastd', [1]),
       madeUpSeries('tcp-1', 'n2n', [null]),
     ]);
-    expect(rows).toMatchObject([{ reached: 9, over: 'fastd', verdict: 'must' }]);
+    expect(rows).toMatchObject([{ reached: 9, over: 'fastd', verdict: 'must', unmeasured: ['n2n'] }]);
     expect(targetTable(rows)[2]).toBe(
-      '| TCP, 1 stream, to the fastest other userspace system (fastd) | 8 | 12 | 9 | must |',
+      '| TCP, 1 stream, to the fastest other userspace system (fastd; not measured: n2n) | 8 | 12 | 9 | must |',
     );
   });
 
-  it('were not reached by what was not measured', () => {
-    const all = reach([], 'weft');
-    expect(all).toHaveLength(targets.length);
-    expect(all.every(({ verdict }) => verdict === 'not measured')).toBe(true);
+  it('name the fastest other system alone where all of them were measured', () => {
+    const rows = reached([madeUpSeries('tcp-1', 'weft', [9]), madeUpSeries('tcp-1', 'fastd', [1])]);
+    expect(targetTable(rows)[2]).toContain('userspace system (fastd) |');
+  });
+
+  it('were not reached by what was asked for and not measured', () => {
+    const rows = reached([
+      madeUpSeries('tcp-1', 'weft', [null]),
+      madeUpSeries('tcp-1', 'kernel', [10]),
+      madeUpSeries('tcp-1', 'ovs', [null]),
+    ]);
+    expect(targetTable(rows).slice(2)).toEqual([
+      '| TCP, 1 stream, to the kernel | 0.7 | 1 | - | not measured |',
+      '| TCP, 1 stream, to the fastest other userspace system (not measured: ovs) | 8 | 12 | - | not measured |',
+    ]);
+  });
+
+  it('are left out where their figure or their peer was not asked for', () => {
+    const rows = reached([madeUpSeries('tcp-1', 'weft', [9]), madeUpSeries('tcp-1', 'fastd', [1])]);
+    expect(rows.map(({ target }) => target.over)).toEqual(['userspace']);
+    expect(reached([madeUpSeries('tcp-1', 'weft', [9]), madeUpSeries('tcp-1', 'swarm', [9])])).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { gatePeer } from './gate.js';
 import { numberText } from './number-text.js';
+import type { Result } from './results.js';
 import type { FigureSummary, SystemSummary } from './summary.js';
 import { table } from './table.js';
 
@@ -102,34 +103,44 @@ export interface Reached {
   verdict: 'aim' | 'must' | 'missed' | 'not measured';
   /** The best other userspace system, where one was asked for. */
   over: string | null;
+  /** Other userspace systems that were to be measured and have no value: the best may be among them. */
+  unmeasured: string[];
 }
 
-export function reach(figures: readonly FigureSummary[], subject: string): Reached[] {
-  return targets.map((target) => {
+/** How far a run has got with the targets whose figure and peer it was asked for. `figures` are the summaries of its own. */
+export function reach(
+  run: Pick<Result, 'figures' | 'systems' | 'subject'>,
+  figures: readonly FigureSummary[],
+): Reached[] {
+  const asked = targets.filter(
+    ({ figure, over }) =>
+      run.figures.some(({ key }) => key === figure) &&
+      (over === null || run.systems.some(({ key }) => isPeer(key, over, run.subject))),
+  );
+  return asked.map((target) => {
     const summary = figures.find(({ figure }) => figure.key === target.figure);
     const systems = summary?.systems ?? [];
-    const other = otherOf(target, systems, subject, summary?.figure.higherIsBetter ?? true);
+    const peers = systems.filter(({ system }) => isPeer(system, target.over, run.subject));
+    const other = best(peers, summary?.figure.higherIsBetter ?? true);
     const reached = reachedOf(
       target,
-      systems.find(({ system }) => system === subject),
+      systems.find(({ system }) => system === run.subject),
       other,
     );
-    return { target, reached, verdict: verdictOf(target, reached), over: other?.system ?? null };
+    const unmeasured = peers.filter(({ value }) => value === null).map(({ system }) => system);
+    return { target, reached, verdict: verdictOf(target, reached), over: other?.system ?? null, unmeasured };
   });
 }
 
-function otherOf(
-  { over }: Target,
-  systems: readonly SystemSummary[],
-  subject: string,
-  higherIsBetter: boolean,
-): SystemSummary | undefined {
-  if (over !== 'userspace') return systems.find(({ system }) => system === over);
-  const candidates = systems.filter(({ system, value }) => {
-    return value !== null && system !== subject && !inKernel.includes(system);
-  });
+/** Whether a target may be measured by a system. */
+function isPeer(system: string, over: Target['over'], subject: string): boolean {
+  return over === 'userspace' ? system !== subject && !inKernel.includes(system) : system === over;
+}
+
+function best(peers: readonly SystemSummary[], higherIsBetter: boolean): SystemSummary | undefined {
   const sign = higherIsBetter ? -1 : 1;
-  return candidates.toSorted((a, b) => sign * ((a.value?.median ?? 0) - (b.value?.median ?? 0)))[0];
+  const measured = peers.filter(({ value }) => value !== null);
+  return measured.toSorted((a, b) => sign * ((a.value?.median ?? 0) - (b.value?.median ?? 0)))[0];
 }
 
 function reachedOf(
@@ -150,13 +161,13 @@ function verdictOf({ bound, must, aim }: Target, reached: number | null): Reache
 
 /** Rows of must, aim and what was reached, as Markdown. */
 export function targetTable(rows: readonly Reached[]): string[] {
-  const cells = rows.map(({ target, reached, verdict, over }) => {
+  const cells = rows.map((row) => {
+    const { target, reached, verdict } = row;
     const bound = target.bound === 'least' ? '' : 'at most ';
     const suffix = target.unit === '' ? '' : ` ${target.unit}`;
-    const title = target.over === 'userspace' ? `${target.title} (${over})` : target.title;
     const words = { aim: 'aim', must: 'must', missed: '**missed**', 'not measured': 'not measured' };
     return [
-      title,
+      titleOf(row),
       `${bound}${target.must}${suffix}`,
       `${bound}${target.aim}${suffix}`,
       reached === null ? '-' : `${numberText(reached)}${suffix}`,
@@ -164,4 +175,11 @@ export function targetTable(rows: readonly Reached[]): string[] {
     ];
   });
   return table(['', 'must', 'aim', 'reached', ''], cells);
+}
+
+function titleOf({ target, over, unmeasured }: Reached): string {
+  if (target.over !== 'userspace') return target.title;
+  const notes = over === null ? [] : [over];
+  if (unmeasured.length > 0) notes.push(`not measured: ${unmeasured.join(', ')}`);
+  return `${target.title} (${notes.join('; ')})`;
 }

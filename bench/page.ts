@@ -1,8 +1,9 @@
+import { gatePeer } from './gate.js';
 import { groupTitle } from './groups.js';
-import { numberText } from './number-text.js';
+import { numberText, spreadText } from './number-text.js';
 import { head } from './report.js';
 import type { Result } from './results.js';
-import { comparable, type FigureSummary, summarize } from './summary.js';
+import { comparable, type FigureSummary, type SystemSummary, summarize } from './summary.js';
 import { table } from './table.js';
 import { reach, targetTable } from './targets.js';
 
@@ -20,13 +21,15 @@ export function publish(page: string, result: Result, name: string): string {
 function section(result: Result, name: string): string {
   const figures = summarize(result.figures, result.series, result.subject);
   const folder = '../bench/results';
+  const targets = reach(result, figures);
   const lines = [
     ...head(result),
     `All of it: [${name}.md](${folder}/${name}.md), [${name}.json](${folder}/${name}.json).`,
-    ...['', '### Where it must get', ''],
-    ...targetTable(reach(result, figures)),
+    ...(targets.length === 0 ? [] : ['', '### Where it must get', '', ...targetTable(targets)]),
     ...['', `### ${result.subject} over each system`, ''],
-    ...ratioTable(result, figures),
+    `First the figure of ${result.subject}, then its ratio to each system, both as medians; the ratio to \`${gatePeer}\` also from its lowest to its`,
+    'highest. *rounds* says of how many rounds the ratios are, from the fewest to the most. `-` is what has no ratio.',
+    ...['', ...ratioTable(result, figures), ...failures(result)],
     ...['', '### Charts', '', 'The line on a bar reaches from the lowest to the highest reading.', ''],
     ...[...comparable(figures).keys()].map(
       (group) => `![${groupTitle(group)}, by system](${folder}/${name}/${group}.svg)\n`,
@@ -35,16 +38,41 @@ function section(result: Result, name: string): string {
   return lines.join('\n');
 }
 
-/** The median ratio of every figure to each of the other systems. */
-function ratioTable(result: Result, figures: readonly FigureSummary[]): string[] {
-  const others = result.systems.filter(({ key }) => key !== result.subject);
-  const rows = figures.map(({ figure, systems }) => [
-    `${figure.title}${figure.higherIsBetter ? '' : ' (less is better)'}`,
-    ...others.map(({ key }) => {
-      const ratio = systems.find(({ system }) => system === key)?.ratio;
-      return ratio === null || ratio === undefined ? '-' : numberText(ratio.median);
-    }),
-  ]);
-  const compared = rows.filter(([, ...cells]) => cells.some((cell) => cell !== '-'));
-  return table(['', ...others.map(({ key, layer }) => (layer === 3 ? `${key} (L3)` : key))], compared);
+/** A row a figure that another system has, also where the subject has none. */
+function ratioTable({ systems: all, subject }: Result, figures: readonly FigureSummary[]): string[] {
+  const others = all.filter(({ key }) => key !== subject);
+  const compared = figures.filter(({ systems }) =>
+    systems.some(({ system, value }) => system !== subject && value !== null),
+  );
+  const rows = compared.map(({ figure, systems }) => {
+    const value = systems.find(({ system }) => system === subject)?.value ?? null;
+    return [
+      `${figure.title}${figure.higherIsBetter ? '' : ' (less is better)'}`,
+      value === null ? 'not measured' : `${numberText(value.median)} ${figure.unit}`,
+      ...others.map(({ key }) => ratioText(systems.find(({ system }) => system === key))),
+      roundsText(systems),
+    ];
+  });
+  const titles = others.map(({ key, layer }) => (layer === 3 ? `${key} (L3)` : key));
+  return table(['', subject, ...titles, 'rounds'], rows);
+}
+
+function ratioText(system: SystemSummary | undefined): string {
+  const ratio = system?.ratio ?? null;
+  if (ratio === null || system?.system === gatePeer) return spreadText(ratio);
+  return numberText(ratio.median);
+}
+
+/** `5`, or `2-5` where the ratios of a row are not all of the same number of rounds; `0` for none. */
+function roundsText(systems: readonly SystemSummary[]): string {
+  const counts = systems.flatMap(({ ratio, ratioRounds }) => (ratio === null ? [] : [ratioRounds]));
+  if (counts.length === 0) return '0';
+  const [fewest, most] = [Math.min(...counts), Math.max(...counts)];
+  return fewest === most ? `${fewest}` : `${fewest}-${most}`;
+}
+
+function failures({ systems }: Result): string[] {
+  return systems.flatMap(({ key, failure }) =>
+    failure === null ? [] : ['', `\`${key}\` could not be measured: ${failure}`],
+  );
 }

@@ -23,7 +23,7 @@ describe('report', () => {
   it('shows every system, the ratios, and why one was not measured', () => {
     expect(text).toContain('| weft | 8.50 (8-9) | - | 2 | - | 0.50 | 2 | 3 discarded |\n');
     expect(text).toContain('| nebula (L3) | 4 | **2.13** (2-2.25) | 4 | 0.50 | 0.50 | 2 |  |\n');
-    expect(text).toContain('| tinc | - | - | - | - | - | 0 | failed: a \\| b |\n');
+    expect(text).toContain('| tinc | not measured | - | - | - | - | 0 | failed: a \\| b |\n');
     expect(text).toContain('| tcp-1 | weft | retransmits | 85 (80-90) |\n');
   });
 

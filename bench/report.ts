@@ -12,6 +12,7 @@ export function report(result: Result, charts: ReadonlyMap<string, string>): str
     `# Benchmark of ${result.date.slice(0, 10)}, ${result.machine.name}`,
     '',
     ...head(result),
+    'Cells are: median (lowest-highest).',
     '',
   ];
   lines.push(...systemTable(result));
@@ -48,7 +49,6 @@ export function head({
     `${rounds} interleaved rounds of ${seconds} s; the idle machine used ${numberText(idleCpus)} CPUs.`,
     ...(keepDisturbed ? ['Readings count that other programs or the hypervisor disturbed.'] : []),
     ...firewallLine(machine),
-    'Cells are: median (lowest-highest).',
   ];
 }
 
@@ -74,7 +74,8 @@ function figureTable({ figure: what, systems }: FigureSummary, result: Result): 
   columns.push("daemons' CPUs", 'rounds', '');
   const rows = made(systems, result).map((system) => {
     const layer = result.systems.find(({ key }) => key === system.system)?.layer;
-    const cells = [`${system.system}${layer === 3 ? ' (L3)' : ''}`, spreadText(system.value)];
+    const value = system.value === null ? 'not measured' : spreadText(system.value);
+    const cells = [`${system.system}${layer === 3 ? ' (L3)' : ''}`, value];
     if (compared) cells.push(bold(system.ratio));
     if (what.costUnit !== null) cells.push(spreadText(system.cost));
     if (what.costUnit !== null && compared) cells.push(spreadText(system.costRatio));

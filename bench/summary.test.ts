@@ -44,6 +44,7 @@ describe('summarize', () => {
     expect(summary?.systems[1]?.value?.median).toBe(10);
     expect(summary?.systems[0]?.value?.median).toBe(6.4);
     expect(summary?.systems[0]?.ratio).toBeNull();
+    expect(summary?.systems[1]?.ratioRounds).toBe(3);
     expect(summary?.systems[0]?.details.retransmits?.high).toBe(180);
   });
 
@@ -55,6 +56,7 @@ describe('summarize', () => {
     expect(row?.ratio).toEqual({ median: 0.9, low: 0.9, high: 0.9 });
     expect(row?.costRatio?.median).toBe(2);
     expect(row?.rounds).toBe(2);
+    expect(row?.ratioRounds).toBe(1);
     expect(summary?.systems[0]?.rounds).toBe(1);
   });
 

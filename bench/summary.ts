@@ -35,6 +35,8 @@ export interface SystemSummary {
   reason: string | null;
   /** The subject's value over this system's within one round, over the rounds in which both have one; null for the subject itself. */
   ratio: Spread | null;
+  /** Rounds in which both have a reading. */
+  ratioRounds: number;
   /** The same of the CPU time for the same work. */
   costRatio: Spread | null;
 }
@@ -77,6 +79,7 @@ function summarizeSystem(series: Series, subject: Series | undefined): SystemSum
     if (values !== null) details[key] = values;
   }
   const compared = subject !== undefined && subject !== series;
+  const values = compared ? ratios(subject, series, ({ value }) => value) : [];
   return {
     system: series.system,
     value: spread(readings.map(({ value }) => value)),
@@ -88,7 +91,8 @@ function summarizeSystem(series: Series, subject: Series | undefined): SystemSum
     rounds: readings.length,
     discarded: series.discarded,
     reason: series.reason,
-    ratio: compared ? spread(ratios(subject, series, ({ value }) => value)) : null,
+    ratio: spread(values),
+    ratioRounds: values.length,
     costRatio: compared ? spread(ratios(subject, series, ({ cost }) => cost)) : null,
   };
 }

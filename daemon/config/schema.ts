@@ -314,6 +314,10 @@ export const ConfigSchema = mapping('the configuration', {
     })
     .default(1)
     .meta({ description: 'Threads that forward frames: auto or 1 (this version has one).' }),
+  busy_poll: oneOf('auto', 'off').default('auto').meta({
+    description:
+      'auto: while frames come less than 0.1 ms apart, and few bytes at a time, look for the next one with CPU time that nobody else wants instead of sleeping.',
+  }),
   metrics: mapping('metrics', {
     listen: listen
       .prefault('127.0.0.1:9478')

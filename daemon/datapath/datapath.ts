@@ -136,6 +136,7 @@ export class Datapath {
   private underlay: UnderlayOptions | null = null;
   private portOffloads: PortOffloads | null = null;
   private carryChecksum = false;
+  private busyPoll = true;
   private readonly networks = new Handles<NetworkOptions>();
   private readonly peers = new Handles<PeerOptions>();
   private readonly ports = new Handles<PortPlace>();
@@ -187,6 +188,13 @@ export class Datapath {
     if (carry === this.carryChecksum) return;
     this.engine.setCarryChecksum(carry);
     this.carryChecksum = carry;
+  }
+
+  /** Whether the worker may look for work before it sleeps. */
+  setBusyPoll(allowed: boolean): void {
+    if (allowed === this.busyPoll) return;
+    this.engine.setBusyPoll(allowed);
+    this.busyPoll = allowed;
   }
 
   /** Another network with this VNI is cut off from the underlay until it is given its new one. */

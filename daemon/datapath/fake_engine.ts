@@ -88,6 +88,10 @@ export class FakeEngine implements Engine {
     this.portOffloads = offloads;
   }
 
+  setBusyPoll(allowed: boolean): void {
+    this.calls.push(`setBusyPoll ${allowed}`);
+  }
+
   setCarryChecksum(carry: boolean): void {
     this.calls.push(`setCarryChecksum ${carry}`);
     if (!carry) this.unfinished.clear();
@@ -269,6 +273,7 @@ export class FakeEngine implements Engine {
       pathMtuAnswered: 0,
       pathMtuUnanswered: 0,
       rounds: this.running ? ++this.rounds : this.rounds,
+      polled: 0,
       underlayOverflow: 0,
     };
   }

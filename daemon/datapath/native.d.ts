@@ -233,6 +233,8 @@ export interface Counters {
   pathMtuUnanswered: number;
   /** Rounds of the worker loop; grows while the worker makes progress, at least every 250 ms. */
   rounds: number;
+  /** Those of them that found work by busy polling. */
+  polled: number;
   /** What the kernel dropped before we saw it (SO_RXQ_OVFL of the VTEP sockets). */
   underlayOverflow: number;
 }
@@ -285,6 +287,8 @@ export declare class Engine {
    * it is switched off, all peers get finished ones from the next frame on.
    */
   setCarryChecksum(carry: boolean): void;
+  /** Whether the worker may look for work before it sleeps, with CPU time that nobody else wants. It may at first. */
+  setBusyPoll(allowed: boolean): void;
   /** Asks a peer what it takes; the answer, if any, is an event with this nonce. EAGAIN while 64 of them wait. */
   askFeatures(peer: number, nonce: bigint): void;
   /** The peer takes unfinished checksums for so many seconds, unless its options change meanwhile; 0: no more. */

@@ -280,6 +280,17 @@ describe('ports', () => {
     expect(findings()).toEqual([]);
   });
 
+  it('are polled before the worker sleeps, unless that is switched off, which a reload may do', async () => {
+    const said = () => native.engine.calls.filter((call) => call.startsWith('setBusyPoll'));
+    await world.reconciler.settle();
+    expect(said()).toEqual([]);
+    world.catalog.use(parseConfig(`${blue}\nbusy_poll: off`, 'f.yaml'));
+    await world.reconciler.settle();
+    world.catalog.use(parseConfig(blue, 'f.yaml'));
+    await world.reconciler.settle();
+    expect(said()).toEqual(['setBusyPoll false', 'setBusyPoll true']);
+  });
+
   it('get the offloads that are switched on and have no fault, when that changes', async () => {
     await world.reconciler.settle();
     const all = { tso: true, uso: true, coalesceTcp: true, coalesceUdp: true };

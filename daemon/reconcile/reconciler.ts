@@ -208,6 +208,7 @@ export class Reconciler {
     const steps = plan(picture.desired, before);
     this.parts.datapath.setPortOffloads(this.offloads());
     this.parts.datapath.setCarryChecksum(this.usedOffloads().carryChecksum);
+    this.parts.datapath.setBusyPoll(this.parts.catalog.config.busy_poll === 'auto');
     const failures = await this.carrier.runInTurns(steps, this.offloads());
     this.observer.forget(steps);
     this.tellRestored(steps, failures);

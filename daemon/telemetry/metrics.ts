@@ -85,6 +85,12 @@ export class Metrics {
     );
     this.total('weft_rounds_total', 'Rounds of the worker loop.', [], (c) => [[{}, c.rounds]]);
     this.total(
+      'weft_polled_rounds_total',
+      'Rounds of the worker loop that found work by busy polling.',
+      [],
+      (c) => [[{}, c.polled]],
+    );
+    this.total(
       'weft_underlay_overflow_total',
       'Datagrams that the kernel dropped before weft read them.',
       [],

@@ -33,6 +33,7 @@ struct alignas(64) WorkerCounters {
   Counter received, unicast, flooded, consumed;
   Counter queued, sent;
   Counter rounds;
+  Counter polled;  // of them: found work by looking for it, instead of sleeping
   Counter path_mtu_answered, path_mtu_unanswered;  // frames too big for a peer whose sender was told; was not, by the rate limit
   std::array<Counter, kDropCount> dropped;
 };

@@ -66,6 +66,8 @@ class Engine {
   // Whether this host takes unfinished checksums from weft hosts, and sends them to those that take them. Off to begin with; when
   // it is switched off, all peers get finished ones at once.
   void set_carry_checksum(bool carry);
+  // Whether the worker may look for work before it sleeps, with CPU time that nobody else wants. It may to begin with.
+  void set_busy_poll(bool allowed) { worker_.set_busy_poll(allowed); }
   // Sends a hello. The answer comes as an event, if at all. Throws SysError (EAGAIN) while too many wait.
   void ask_features(uint16_t peer, uint64_t nonce);
   // The peer takes unfinished checksums for so long from now on, unless its options change; 0: no more. Nothing happens while it

@@ -25,15 +25,15 @@ class Patience {
   // A yield that took this long let another thread run.
   static constexpr uint64_t kCrowdedNanoseconds = 10'000;
 
-  // Visits of so many bytes, by their moving average, are bulk.
+  // Rounds of so many bytes, by their moving average, are bulk.
   static constexpr uint64_t kBulkBytes = 16'384;
 
   bool worth_polling() const { return expected_ < kLimitNanoseconds && bytes_ < kBulkBytes; }
 
-  // Work came after so many nanoseconds, by polling or not.
+  // A wait was over after so many nanoseconds, polled or not, with work or without.
   void waited(uint64_t nanoseconds) { expected_ = (expected_ * (kMemory - 1) + std::min(nanoseconds, kMost)) / kMemory; }
 
-  // The work that came was of so many bytes.
+  // A round was of so many bytes.
   void worked(uint64_t bytes) { bytes_ = (bytes_ * (kMemory - 1) + bytes) / kMemory; }
 
  private:

@@ -153,7 +153,8 @@ void Worker::round(int timeout_ms) {
         break;
       }
       case Watched::port: {
-        // The index may have been freed since the event was raised, or given to another port, whose read then finds nothing.
+        // The port may have been removed since the event was raised. Its index is given to no other before the next round: whoever removes
+        // a port waits until the worker has let go of it.
         Port* port = index < tables_->ports.size() ? tables_->ports[index] : nullptr;
         if (port == nullptr) break;
         if ((ready[i].events & (EPOLLERR | EPOLLHUP)) != 0) {
@@ -186,7 +187,7 @@ void Worker::round(int timeout_ms) {
 int Worker::wait(epoll_event* ready, int most, int timeout_ms) {
   const uint64_t began = nanoseconds();
   int count = 0;
-  if (patience_.worth_polling() && timeout_ms > 0) {
+  if (busy_poll_.load(std::memory_order_relaxed) && patience_.worth_polling() && timeout_ms > 0) {
     uint64_t yielded = 0;
     for (uint64_t now = began; now - began < Patience::kLimitNanoseconds && yielded < Patience::kCrowdedNanoseconds;) {
       count = epoll_wait(epoll_, ready, most, 0);
@@ -196,6 +197,7 @@ int Worker::wait(epoll_event* ready, int most, int timeout_ms) {
       now = nanoseconds();
       yielded = now - before;
     }
+    if (count != 0) counters_.polled.add(1);
   }
   if (count == 0) count = epoll_wait(epoll_, ready, most, timeout_ms);
   patience_.waited(nanoseconds() - began);

@@ -52,6 +52,8 @@ class Worker {
   void set_features(uint64_t features) { feature_exchange_.set_own(features); }
   // False while too many wait.
   bool request_hello(uint16_t peer, uint64_t nonce);
+  // Whether it may look for work before it sleeps (patience.h). It may to begin with.
+  void set_busy_poll(bool allowed) { busy_poll_.store(allowed, std::memory_order_relaxed); }
   const WorkerCounters& counters() const { return counters_; }
 
   // ---- the worker's thread, or a test that plays it ---------------------------------------------------------------------------
@@ -170,6 +172,7 @@ class Worker {
   uint64_t last_sweep_ms_ = 0;
   Seconds last_stranger_ = 0;
   Patience patience_;
+  std::atomic<bool> busy_poll_{true};
   size_t round_bytes_ = 0;  // that were received since the last wait
   int epoll_ = -1;
   int wake_ = -1;

@@ -55,6 +55,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::ask_about_burst>("askAboutBurst"),
                            InstanceMethod<&EngineObject::set_offload_corrupts>("setOffloadCorrupts"),
                            InstanceMethod<&EngineObject::set_carry_checksum>("setCarryChecksum"),
+                           InstanceMethod<&EngineObject::set_busy_poll>("setBusyPoll"),
                            InstanceMethod<&EngineObject::ask_features>("askFeatures"),
                            InstanceMethod<&EngineObject::send_unfinished>("sendUnfinished"),
                            InstanceMethod<&EngineObject::fdb_add>("fdbAdd"),
@@ -191,6 +192,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   void set_offload_corrupts(const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] { engine_->set_offload_corrupts(handle(info[0]), info[1].As<Napi::Boolean>().Value()); });
+  }
+
+  void set_busy_poll(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->set_busy_poll(info[0].As<Napi::Boolean>().Value()); });
   }
 
   void set_carry_checksum(const Napi::CallbackInfo& info) {

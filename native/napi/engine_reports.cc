@@ -205,6 +205,7 @@ Napi::Object all_counters(Napi::Env env, const Engine& engine) {
   object.Set("queued", number(env, all.queued));
   object.Set("sent", number(env, all.sent));
   object.Set("rounds", number(env, all.rounds));
+  object.Set("polled", number(env, all.polled));
   object.Set("pathMtuAnswered", number(env, all.path_mtu_answered));
   object.Set("pathMtuUnanswered", number(env, all.path_mtu_unanswered));
   Napi::Array dropped = Napi::Array::New(env, kDropCount);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "sys/sys_error.h"
@@ -74,6 +75,28 @@ TEST_CASE("frames flow between two ports of a running engine, and stop when one 
   engine.remove_port(port_b, true);
   engine.remove_network(network);
   CHECK(engine.tables().networks[network].used == false);
+}
+
+TEST_CASE("a worker looks for work before it sleeps only while it may") {
+  Engine engine(quiet());
+  engine.set_busy_poll(false);
+  engine.start();
+  const auto network = engine.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});
+  Guest a, b;
+  engine.add_port({.network = network, .group = 0}, a.queue());
+  engine.add_port({.network = network, .group = 0}, b.queue());
+  const Bytes frame = ethernet(kBroadcast, kMacA);
+  const auto pass = [&] {
+    a.send(frame);
+    CHECK(b.receive() == frame);
+  };
+  for (int i = 0; i < 2000; ++i) pass();
+  CHECK(engine.counters().polled.get() == 0);
+
+  engine.set_busy_poll(true);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (engine.counters().polled.get() == 0 && std::chrono::steady_clock::now() < deadline) pass();
+  CHECK(engine.counters().polled.get() > 0);
 }
 
 TEST_CASE("the guard of a port comes, changes and goes while its guest sends") {

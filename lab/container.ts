@@ -1,8 +1,8 @@
 /** A container of an engine in the lab. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import type { Output, RunOptions } from './command.js';
 import type { DockerHost } from './docker-host.js';
+import { echoesDuring } from './echoes.js';
 import { until } from './wait.js';
 
 /** What Docker says of a container on one network. */
@@ -48,20 +48,8 @@ export class Container {
 
   /** Pings without pause until `work` is done; gives the share of echoes that came back. */
   async pingWhile(address: string, work: () => Promise<unknown>): Promise<number> {
-    const child = await this.start('/bin/ping', '-q', '-n', '-i', '0.02', address);
-    const ended = once(child, 'close');
-    let text = '';
-    child.stdout?.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-    try {
-      await work();
-    } finally {
-      endGroup(child);
-      await ended;
-    }
-    const [, sent = 0, received = 0] = /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
-    return Number(received) / Number(sent);
+    const child = await this.start('/bin/ping', '-n', '-i', '0.02', address);
+    return echoesDuring(child, work, () => endGroup(child));
   }
 
   async attachment(network: string): Promise<Attachment> {

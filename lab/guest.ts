@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { tool } from './checkout.js';
+import { echoesDuring } from './echoes.js';
 import { killed, type Namespace } from './namespace.js';
 import { until } from './wait.js';
 
@@ -216,21 +217,13 @@ export class Guest {
   }
 
   /** Pings without pause until `work` is done; gives the share of echoes that came back. */
-  async pingWhile(address: string, work: Promise<unknown>): Promise<number> {
-    const child = this.namespace.start(['ping', '-q', '-n', '-i', '0.02', address], 'pipe');
-    const ended = once(child, 'close');
-    let text = '';
-    child.stdout?.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-    try {
-      await work;
-    } finally {
-      child.kill('SIGINT');
-      await ended;
-    }
-    const [, sent = 0, received = 0] = /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
-    return Number(received) / Number(sent);
+  pingWhile(address: string, work: Promise<unknown>): Promise<number> {
+    const child = this.namespace.start(['ping', '-n', '-i', '0.02', address], 'pipe');
+    return echoesDuring(
+      child,
+      () => work,
+      () => child.kill('SIGINT'),
+    );
   }
 
   /** See {@link Namespace.counter}. */

@@ -11,7 +11,6 @@
 //
 // Prints "ready" once the MAC was announced, starts its clock with the first hundred frames, leaves W seconds out, and ends with
 // a line of JSON: received, packets (what the guest's kernel was handed), seconds, framesPerSecond, cpuSeconds.
-#include <fcntl.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <thread>
 
 #include "measuring.h"
@@ -82,39 +82,25 @@ void announce(const Options& options) {
   close(fd);
 }
 
-// One of the interface's counters since it was made.
-class Counter {
- public:
-  Counter(const std::string& interface, const char* name)
-      : fd_(open(("/sys/class/net/" + interface + "/statistics/" + name).c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (fd_ < 0) fail(name);
-  }
-
-  uint64_t read() const {
-    std::array<char, 32> text{};
-    if (pread(fd_, text.data(), text.size() - 1, 0) <= 0) fail("statistics");
-    return std::strtoull(text.data(), nullptr, 10);
-  }
-
- private:
-  int fd_;
-};
-
 struct Sample {
   uint64_t packets;
   uint64_t bytes;
 };
 
-class Port {
- public:
-  explicit Port(const std::string& interface) : packets_(interface, "rx_packets"), bytes_(interface, "rx_bytes") {}
-
-  Sample sample() const { return {packets_.read(), bytes_.read()}; }
-
- private:
-  Counter packets_;
-  Counter bytes_;
-};
+// What an interface received since it was made. Both counters come from one line of /proc/net/dev: of the two files below
+// /sys/class/net a frame that arrives between two readings would count in one and not in the other.
+Sample sample_of(const std::string& interface) {
+  std::ifstream devices("/proc/net/dev");
+  for (std::string line; std::getline(devices, line);) {
+    std::array<char, IFNAMSIZ + 1> name{};
+    unsigned long long bytes = 0;
+    unsigned long long packets = 0;
+    if (std::sscanf(line.c_str(), " %16[^:]: %llu %llu", name.data(), &bytes, &packets) == 3 && interface == name.data()) {
+      return {packets, bytes};
+    }
+  }
+  misused(interface + " is not there");
+}
 
 // How many frames of `size` came between two samples.
 uint64_t frames_between(const Sample& from, const Sample& to, size_t size) {
@@ -127,20 +113,22 @@ uint64_t frames_between(const Sample& from, const Sample& to, size_t size) {
 
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
-  const Port port(options.interface);
   announce(options);
   announce_ready();
-  const Sample idle = port.sample();
-  for (const Clock::time_point begin = Clock::now(); frames_between(idle, port.sample(), options.size) < kTrafficFrames;) {
+  const Sample idle = sample_of(options.interface);
+  const auto has_traffic = [&] {
+    return frames_between(idle, sample_of(options.interface), options.size) >= kTrafficFrames;
+  };
+  for (const Clock::time_point begin = Clock::now(); !has_traffic();) {
     if (Seconds(Clock::now() - begin).count() > kPatience) misused("no traffic came");
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   std::this_thread::sleep_for(clock_time(options.warmup));
   const Clock::time_point start = Clock::now();
   // What the clock was started by counts where nothing is left out.
-  const Sample before = options.warmup > 0 ? port.sample() : idle;
+  const Sample before = options.warmup > 0 ? sample_of(options.interface) : idle;
   std::this_thread::sleep_for(clock_time(options.seconds));
-  const Sample after = port.sample();
+  const Sample after = sample_of(options.interface);
   const double seconds = Seconds(Clock::now() - start).count();
   const uint64_t frames = frames_between(before, after, options.size);
   std::printf("{\"received\":%llu,\"packets\":%llu,\"seconds\":%.6f,\"framesPerSecond\":%.1f,\"cpuSeconds\":%.3f}\n",

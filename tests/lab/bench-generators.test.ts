@@ -83,8 +83,9 @@ describe('the generators of the benchmark, on a bare veth', () => {
   });
 
   it('port_count counts every frame for a MAC that the guest does not have, and those of super-frames', async () => {
-    // Nothing else arrives: nobody asks for addresses.
+    // Nothing else arrives: nobody asks for addresses, or for routers.
     await b.namespace.ip('link', 'set', 'eth0', 'arp', 'off');
+    await a.namespace.run(['sysctl', '-qw', 'net.ipv6.conf.eth0.disable_ipv6=1']);
     const argv = ['port_count', '--interface', 'eth0', '--mac', GHOST_MAC, '--size', '64', '--warmup', '0'];
     const target = `${GHOST}@${GHOST_MAC}`;
     const plain = await counted(argv, () => blast(target, COUNT, '--flows', '64'));

@@ -66,7 +66,7 @@ describe.each(families)('a router on an underlay of %s', (family, overhead, link
   });
 
   it('tells the host what fits, which tells its guests, and TCP goes on', async () => {
-    await seenPath(wide);
+    // What makes the router speak is whatever fills the path first: this, or a burst of the offload check.
     expect((await a.iperf(b, '10.42.0.2', '-n', '20M')).gbitPerSecond).toBeGreaterThan(0);
     await seenPath(narrow);
     expect((await a.iperf(b, 'fd42::2', '-n', '20M')).gbitPerSecond).toBeGreaterThan(0);

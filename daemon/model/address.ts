@@ -22,6 +22,11 @@ export function isHostAddress(address: string): boolean {
   return !['multicast', 'broadcast', 'unspecified'].includes(ipaddr.parse(address).range());
 }
 
+/** True for an address by which every host means itself, such as the 127.0.1.1 that Debian's /etc/hosts has for the host's own name. */
+export function isLoopback(address: string): boolean {
+  return ipaddr.parse(address).range() === 'loopback';
+}
+
 export interface Cidr {
   address: string;
   prefix: number;

@@ -1,7 +1,7 @@
 /** From objects to what the datapath should hold: addresses resolved, MTUs computed. Pure; what was observed comes in as values. */
 import type { Config } from '../config/schema.js';
 import type { NetworkOptions, PeerOptions, UnderlayOptions } from '../datapath/datapath.js';
-import { contains, familyOf, withoutPrefix } from '../model/address.js';
+import { contains, familyOf, isLoopback, withoutPrefix } from '../model/address.js';
 import { linkAlias, linkAliasPrefix } from '../model/identity.js';
 import { autoMtu, fittingMtu, minMtuOfIpv6, mtuThrough, type Path, unknownMtu } from '../model/mtu.js';
 import type { EntryRecord, FdbLimits, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
@@ -139,7 +139,7 @@ function viewPeers(
     if (address === null) {
       findings.push(finding('PEER_UNRESOLVED', object, reason));
       views.set(peer.id, { state: 'unresolved', endpoint: null, pathMtu: null, reason });
-    } else if (around.ownAddresses.has(address)) {
+    } else if (around.ownAddresses.has(address) || isLoopback(address)) {
       views.set(peer.id, {
         state: 'self',
         endpoint: address,

@@ -503,6 +503,15 @@ describe('peers', () => {
       .toEqual(['host4.example does not resolve: ENOTFOUND']);
   });
 
+  it('are this host when their name leads to its loopback, as a host has its own name in Debian', async () => {
+    native.defaultRoute = false;
+    names.set('h1.example', ['127.0.1.1']);
+    const { id } = await world.peers.add({ address: 'h1.example' }, owner);
+    await expect.poll(() => world.reconciler.view.picture.peers.get(id)?.endpoint).toBe('127.0.1.1');
+    const { peers, underlay } = world.reconciler.view.picture;
+    expect([peers.get(id)?.state, native.engine.peers.size, underlay.addresses]).toEqual(['self', 0, []]);
+  });
+
   it('on another port make weftd receive there too', async () => {
     await world.peers.add({ address: '10.99.0.2:8472' }, owner);
     expect(native.engine.underlay?.ports).toEqual([4789, 8472]);

@@ -1,7 +1,7 @@
 /** Observes what the desired state depends on: own addresses, routes, path MTUs. */
 import { errnoOf, type Kernel } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
-import { parseAddress, parseCidr } from '../model/address.js';
+import { isLoopback, parseAddress, parseCidr } from '../model/address.js';
 import type { PeerRecord } from '../model/objects.js';
 import type { Surroundings } from './desire.js';
 import type { PeerResolver } from './resolver.js';
@@ -51,7 +51,7 @@ export class SurroundingsObserver {
   private towards(peers: readonly PeerRecord[], own: readonly string[]): string[] {
     for (const { address } of peers) {
       const numeric = this.resolver.resolve(address).address;
-      if (numeric === null || own.includes(numeric)) continue;
+      if (numeric === null || isLoopback(numeric) || own.includes(numeric)) continue;
       const [source] = this.sources([numeric]);
       if (source !== undefined) return [source];
     }

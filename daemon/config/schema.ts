@@ -92,7 +92,7 @@ const peerObject = mapping('a peer', {
     if (parsed !== null && parsed.port === null) return { value: parsed.address };
     const expected = 'expected an address or a host name without a port (that is the key "port")';
     return { problem: (parsed === null ? peerAddressProblem(value) : null) ?? expected };
-  }).meta({ description: 'Numeric address or host name; names are resolved again while weftd runs.' }),
+  }).meta({ description: 'Numeric address or host name; a name is resolved again every 30 s.' }),
   port: udpPort.optional().meta({ description: 'UDP port of the peer; default: underlay.port.' }),
   checksum: oneOf('full', 'zero').optional().meta({
     description:

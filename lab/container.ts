@@ -63,8 +63,10 @@ export class Container {
 
   /** Whether every echo comes back; packets are never fragmented. */
   async ping(address: string, { count = 3, size = 56 } = {}): Promise<boolean> {
-    const argv = ['/bin/ping', '-q', '-n', '-M', 'do', '-i', '0.05', '-W', '2'];
-    const output = await this.tryExec([...argv, '-c', `${count}`, '-s', `${size}`, address]);
+    // All at once: see Guest.echoes.
+    const patience = ['-c', `${count}`, '-l', `${count}`, '-i', '0.05', '-W', '2'];
+    const argv = ['/bin/ping', '-q', '-n', '-M', 'do', ...patience, '-s', `${size}`, address];
+    const output = await this.tryExec(argv);
     return output.status === 0 && output.stdout.includes(` ${count} received`);
   }
 

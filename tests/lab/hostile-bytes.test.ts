@@ -124,18 +124,13 @@ describe('hostile bytes', () => {
     for (const guest of silent) expect(await guest.sys('statistics/rx_packets')).toBe('0');
     await expectInvariants(lab, {
       drops: [...drops, 'no_destination'],
-      findings: await findingsOf(hosts),
+      // What is reported about the attack, now or in the next round, is not wrong; what these are is tested elsewhere.
+      findings: 'any',
       otherMacs: true,
       unequalEnds: true,
     });
     await a.reach('10.42.0.2');
   });
-
-  /** What is reported about the attack is not wrong; what these are is tested elsewhere. */
-  async function findingsOf(hosts: readonly Host[]): Promise<string[]> {
-    const statuses = await Promise.all(hosts.map((host) => host.status()));
-    return statuses.flatMap(({ findings }) => findings.map(({ code }) => code));
-  }
 
   /** `count` datagrams from the foreign host that bear another's address as their source. */
   async function forge(source: string, payload: Buffer, count: number): Promise<void> {
@@ -174,8 +169,9 @@ describe('hostile bytes', () => {
       await h1.dropped('unknown_vni'),
     ];
     await forge(h2.ipv4, broadcastFrom(mac), 20);
-    for (const vni of [0, 41, 44, 0xffffff]) await forge(h2.ipv4, broadcastFrom('02:00:00:00:0f:03', vni), 5);
     await forge(h2.ipv4, broadcastFrom('02:00:00:00:0f:04'), 1);
+    // They are read in their order: when these are counted, so is all that came before.
+    for (const vni of [0, 41, 44, 0xffffff]) await forge(h2.ipv4, broadcastFrom('02:00:00:00:0f:03', vni), 5);
     await until('all are counted', async () => (await h1.dropped('unknown_vni')) === unknown + 20);
     expect((await h1.dropped('source_declared_elsewhere')) - declared).toBe(20);
     expect(await labelOf(h1, mac)).toEqual(mine);

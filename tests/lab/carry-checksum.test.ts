@@ -128,7 +128,9 @@ describe('unfinished checksums between two weft hosts of which one', () => {
     await h1.weft('reload');
   };
 
-  it('does not know the question, because it is older, are not sent to it', async () => {
+  it('does not know the question, because it is older, are not sent to it', {
+    timeout: 120_000,
+  }, async () => {
     const { h1, h2, a, b } = pair;
     // It drops the question, of 46 bytes in VXLAN, and answers what it knows.
     const rule = [
@@ -207,7 +209,9 @@ describe('unfinished checksums in a mesh with a Linux vxlan device', () => {
     await expectInvariants(lab, { otherMacs: true, unequalEnds: true });
   });
 
-  it('end by themselves when a Linux vxlan device takes the place of the weft host', async () => {
+  it('end by themselves when a Linux vxlan device takes the place of the weft host', {
+    timeout: 120_000,
+  }, async () => {
     await carries(h1, h2.ipv4, true);
     await h2.stop();
     const successor = new KernelHost(h2.namespace, h2.ipv4, h2.ipv6);

@@ -1,6 +1,7 @@
 import { release } from 'node:os';
 import type { Lab } from '../../lab/lab.js';
 import { plan, vxlanMtu } from './addresses.js';
+import { reached } from './beds.js';
 import { once } from './once.js';
 import type { Bed, System } from './system.js';
 
@@ -39,7 +40,7 @@ async function openKernel(lab: Lab): Promise<Bed> {
     await hosts[1].attach(guest, far, plan.serverNeighbour.prefixes);
     return { guest, address: plan.serverNeighbour.ipv4 };
   });
-  return {
+  return reached({
     client,
     server,
     serverAddress: plan.server.ipv4,
@@ -49,5 +50,5 @@ async function openKernel(lab: Lab): Promise<Bed> {
     daemons: () => [],
     neighbour,
     serverNeighbour,
-  };
+  });
 }

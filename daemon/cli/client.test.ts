@@ -48,9 +48,11 @@ describe('an error that the daemon answers', () => {
 
 describe('an answer that is not of weftd', () => {
   let daemon: FakeDaemon;
-  const limits = { response: 300, silence: 300, answer: 10_000, line: 1000 };
+  const sizes = { answer: 10_000, line: 1000 };
   const weft = (...argv: string[]): Promise<Result> =>
-    runCli(['--socket', daemon.socket, ...argv], { limits });
+    runCli(['--socket', daemon.socket, ...argv], { limits: sizes });
+  const hastyStatus = (): Promise<Result> =>
+    runCli(['--socket', daemon.socket, 'status'], { limits: { ...sizes, response: 300, silence: 300 } });
 
   beforeEach(async () => {
     daemon = await FakeDaemon.start();
@@ -93,7 +95,7 @@ describe('an answer that is not of weftd', () => {
 
   it('silence ends with the timeout', async () => {
     daemon.answers = { 'GET /v1/status': () => undefined };
-    const { exit, stderr } = await weft('status');
+    const { exit, stderr } = await hastyStatus();
     expect(exit).toBe(3);
     expect(stderr).toContain('no answer within 0.3 s');
   });
@@ -106,7 +108,7 @@ describe('an answer that is not of weftd', () => {
         timer = setInterval(() => response.write(' '), 20);
       },
     };
-    const { exit, stderr } = await weft('status');
+    const { exit, stderr } = await hastyStatus();
     clearInterval(timer);
     expect(exit).toBe(3);
     expect(stderr).toContain('no answer within 0.3 s');

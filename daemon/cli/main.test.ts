@@ -7,7 +7,7 @@ import { FakeDaemon } from './testing/fake_daemon.js';
 import { entry } from './testing/samples.js';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
-const timeout = 30_000;
+const timeout = 120_000;
 
 let daemon: FakeDaemon;
 beforeEach(async () => {

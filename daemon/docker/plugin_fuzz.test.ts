@@ -1,5 +1,4 @@
 /** Whatever comes on the socket is answered in JSON, and the plugin lives on. */
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -102,7 +101,7 @@ describe('the plugin under random requests', () => {
         const socket = connect(host.path);
         socket.resume().on('error', () => undefined);
         socket.end(Buffer.concat([Buffer.from(start), bytes]));
-        await once(socket, 'close');
+        await new Promise((closed) => socket.once('close', closed));
       }),
       { numRuns: 500 },
     );

@@ -68,6 +68,9 @@ function restart(config = blue): void {
 
 const findings = () => world.reconciler.findings.map(({ code, object }) => `${code} ${object}`);
 
+/** A loaded machine takes its time. */
+const patient = { timeout: 15_000 };
+
 beforeEach(() => {
   native = new FakeNative();
   native.makeNamespace('/run/netns/one');
@@ -466,7 +469,7 @@ describe('peers', () => {
     names.set('host3.example', ['10.99.0.3']);
     await world.peers.add({ address: '10.99.0.3' }, owner);
     await world.peers.add({ address: 'host3.example' }, owner);
-    await expect.poll(findings).toEqual(['PEER_DUPLICATE peer host3.example']);
+    await expect.poll(findings, patient).toEqual(['PEER_DUPLICATE peer host3.example']);
     expect([...native.engine.peers.values()].map(({ address }) => address)).toEqual(['10.99.0.3']);
   });
 
@@ -499,7 +502,7 @@ describe('peers', () => {
   it('that do not resolve are a finding, not an error', async () => {
     await world.peers.add({ address: 'host4.example' }, owner);
     await expect
-      .poll(() => world.reconciler.findings.map(({ message }) => message))
+      .poll(() => world.reconciler.findings.map(({ message }) => message), patient)
       .toEqual(['host4.example does not resolve: ENOTFOUND']);
   });
 
@@ -753,7 +756,7 @@ describe('a host without a default route', () => {
     await world.peers.remove('nowhere.example', owner);
     names.set('host3.example', ['10.99.0.3']);
     await world.peers.add({ address: 'host3.example' }, owner);
-    await expect.poll(findings).toEqual([]);
+    await expect.poll(findings, patient).toEqual([]);
     expect(world.reconciler.view.picture.underlay.addresses).toEqual(['10.99.0.1']);
   });
 });

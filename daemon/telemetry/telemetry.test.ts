@@ -163,17 +163,19 @@ describe('metrics', () => {
       () => 1,
       () => [warning],
     );
-    const probe = createServer().listen(0, '127.0.0.1');
+    // Of no other test, so that nobody gets the port while it is free.
+    const host = '127.7.7.7';
+    const probe = createServer().listen(0, host);
     await new Promise((resolve) => probe.once('listening', resolve));
     const { port } = probe.address() as { port: number };
     const server = new MetricsServer(build().registry, health);
-    await expect(server.listen(`127.0.0.1:${port}`)).rejects.toMatchObject({ code: 'WEFT_LISTEN' });
+    await expect(server.listen(`${host}:${port}`)).rejects.toMatchObject({ code: 'WEFT_LISTEN' });
     await new Promise((resolve) => probe.close(resolve));
 
     const second = new MetricsServer(build().registry, health);
-    await second.listen(`127.0.0.1:${port}`);
+    await second.listen(`${host}:${port}`);
     const get = async (path: string) => {
-      const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+      const answer = await fetch(`http://${host}:${port}${path}`);
       return [answer.status, await answer.text()] as const;
     };
     expect((await get('/metrics'))[1]).toContain('weft_info{version="1.2.3"} 1');

@@ -232,7 +232,7 @@ class Engine {
       await host.release(pool, address);
       await host.disk.delete('port', `p-${address}`);
     }
-    if ((host.disk.get('pool', pool.id)?.references ?? 0) > this.networks) await this.beginAnew();
+    if (this.isShared) await this.beginAnew();
     for (const minutes of [6, 11]) {
       host.now += minutes * minute;
       await host.ipam.collect();
@@ -247,7 +247,12 @@ class Engine {
     await expect(host.any(pool)).rejects.toMatchObject({ code: 'WEFT_IPAM_EXHAUSTED' });
   }
 
-  /** A network whose answer was lost may be that of another driver, so what nobody claims is kept until somebody says otherwise. */
+  /** A network whose answer was lost may be that of another driver, which claims nothing of what it was given. */
+  private get isShared(): boolean {
+    return (this.host.disk.get('pool', this.pool.id)?.references ?? 0) > this.networks;
+  }
+
+  /** What nobody claims of a shared pool is kept until somebody says otherwise. */
   private async beginAnew(): Promise<void> {
     for (const { id } of this.host.disk.list('engine-network'))
       await this.host.disk.delete('engine-network', id);
@@ -265,7 +270,9 @@ class Engine {
     const leases = this.host.leases();
     const own = leases.filter(({ address }) => this.owns(address));
     const named = own.filter((lease) => name !== null && lease.name === name && lease.kind === 'endpoint');
-    const repeated = named.filter(({ state, port }) => state === 'active' && port === null);
+    const repeated = this.isShared
+      ? []
+      : named.filter(({ state, port }) => state === 'active' && port === null);
     if (repeated.length > 0) return repeated.map(({ address }) => address);
     const former = named.filter(({ state }) => state === 'released');
     if (former.length > 0) return releasedAt(former, Math.max(...former.map(({ since }) => since)));

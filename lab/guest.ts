@@ -145,7 +145,7 @@ export class Guest {
 
   /**
    * Receives on a UDP port, for IPv4 and IPv6, while `send` runs: `count` datagrams of `size` bytes as lab/native/gso_send numbers them.
-   * Gives what came, once all are there or none came for 2 s. `content`, in hex, is compared with what begins at byte 4 of each.
+   * Gives what came, once all are there or none came for 10 s. `content`, in hex, is compared with what begins at byte 4 of each.
    */
   async sink(
     port: number,
@@ -154,7 +154,7 @@ export class Guest {
     send: () => Promise<unknown>,
     content?: string,
   ): Promise<SinkResult> {
-    const argv = [tool('udp_sink'), `${port}`, `${size}`, `${count}`, '2'];
+    const argv = [tool('udp_sink'), `${port}`, `${size}`, `${count}`, '10'];
     const child = await this.listen(
       [...argv, ...(content === undefined ? [] : [content])],
       'udp',

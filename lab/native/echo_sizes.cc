@@ -1,6 +1,6 @@
 // echo_sizes ADDRESS FROM TO WINDOW: one ICMP echo request for every size of payload from FROM to TO, at most WINDOW of them
 // unanswered, and fragmented where they do not fit. Every answer is compared byte by byte. Prints
-// {"answered":…,"wrong":…,"missing":[…]}, with the first 20 sizes that had no answer when none came for 3 s.
+// {"answered":…,"wrong":…,"missing":[…]}, with the first 20 sizes that had no answer when none came for 10 s.
 #include <netdb.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
@@ -17,7 +17,7 @@
 
 namespace {
 
-constexpr int kPatience = 3000;  // ms
+constexpr int kPatience = 10'000;  // ms
 constexpr size_t kHeader = 8;
 
 [[noreturn]] void fail(const char* what) {

@@ -124,11 +124,15 @@ export class DockerHost extends WeftClient {
     ]);
     closeSync(log);
     try {
-      const init = await until(`${this.name} boots`, () => {
-        if (hasEnded(child)) throw new Error(read(this.#log('init')));
-        const pid = onlyChild(child);
-        return pid !== undefined && read(`/proc/${pid}/comm`).trim() === 'tini' && pid;
-      });
+      const init = await until(
+        `${this.name} boots`,
+        () => {
+          if (hasEnded(child)) throw new Error(read(this.#log('init')));
+          const pid = onlyChild(child);
+          return pid !== undefined && read(`/proc/${pid}/comm`).trim() === 'tini' && pid;
+        },
+        30,
+      );
       const api = new ApiClient(`/proc/${init}/root/run/weft/weft.sock`, defaultLimits);
       this.#power = { namespace, child, init, cgroups, api };
     } catch (error) {
@@ -195,10 +199,14 @@ export class DockerHost extends WeftClient {
 
   async weftdIsReady(): Promise<void> {
     const weftd = running(this.#weftd, `${this.name} has no weftd running`);
-    await until(`weftd on ${this.name} is ready`, async () => {
-      if (hasEnded(weftd.child)) return true;
-      return (await this.status()).pid === innerPid(weftd.pid);
-    });
+    await until(
+      `weftd on ${this.name} is ready`,
+      async () => {
+        if (hasEnded(weftd.child)) return true;
+        return (await this.status()).pid === innerPid(weftd.pid);
+      },
+      30,
+    );
     if (hasEnded(weftd.child)) throw new Error(`weftd on ${this.name} ended:\n${this.weftdLog}`);
   }
 
@@ -258,7 +266,7 @@ export class DockerHost extends WeftClient {
   /** Runs the docker CLI, whatever its status. */
   tryDocker(words: readonly string[], options: RunOptions = {}): Promise<Output> {
     const env = { ...clientSettings, ...options.env };
-    return this.attempt(['/usr/bin/docker', ...words], { timeout: 90, ...options, env });
+    return this.attempt(['/usr/bin/docker', ...words], { timeout: 150, ...options, env });
   }
 
   /** `docker run -d` with these options, of the lab's image, which does nothing by itself. */

@@ -1,6 +1,7 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { Container } from '../../lab/container.js';
-import { clear, createNetwork, twoEngines } from './engines.js';
+import { until } from '../../lab/wait.js';
+import { clear, createNetwork, twoEngines, untilWell } from './engines.js';
 
 const engines = twoEngines();
 let far: Container;
@@ -90,7 +91,11 @@ it('does what a compose file leads to', async () => {
   await db.serveHttp('rows');
   expect(await app.fetch('http://db/')).toBe('rows');
   expect(await app.sys('mtu')).toBe('1400');
-  const labels = (await h1.containers()).find(({ name }) => name === 'shop-db-1')?.labels;
+  const labels = await until(
+    'weft has learned the labels',
+    async () => (await h1.containers()).find(({ name }) => name === 'shop-db-1')?.labels,
+    30,
+  );
   expect(labels).toMatchObject({ 'com.docker.compose.service': 'db' });
   await h1.docker('stop', '-t', '1', 'shop-app-1', 'shop-db-1');
   await h1.docker('rm', 'shop-app-1', 'shop-db-1');
@@ -103,6 +108,6 @@ it('leaves nothing behind when all is removed', async () => {
   for (const host of [h1, h2]) {
     expect(await host.pools()).toEqual([]);
     expect(await host.networks()).toEqual([]);
-    expect((await host.status()).findings).toEqual([]);
+    await untilWell(host);
   }
 });

@@ -1,7 +1,7 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { Container } from '../../lab/container.js';
 import { until } from '../../lab/wait.js';
-import { createNetwork, inShare, removeContainers, twoEngines } from './engines.js';
+import { createNetwork, inShare, removeContainers, twoEngines, untilWell } from './engines.js';
 
 const engines = twoEngines();
 const each = 30;
@@ -24,10 +24,14 @@ it(`starts ${each} containers at once on each host`, async () => {
     const own = (await host.docker('inspect', '--format', format, ...names)).split('\n');
     for (const address of own) expect(inShare(address, index), address).toBe(true);
     addresses.push(...own);
-    await until('all ports are up', async () => {
-      const up = (await host.ports()).filter(({ state }) => state === 'up');
-      return up.length === each;
-    });
+    await until(
+      'all ports are up',
+      async () => {
+        const up = (await host.ports()).filter(({ state }) => state === 'up');
+        return up.length === each;
+      },
+      60,
+    );
   }
   expect(new Set(addresses).size).toBe(2 * each);
 
@@ -46,5 +50,5 @@ it('leaves no link, lease, or port of them when they are removed', async () => {
   const { h1, h2 } = engines;
   // Not the network: when many containers start at once, dockerd 20.10 may count its endpoints wrong until it is started again.
   await Promise.all([removeContainers(h1), removeContainers(h2)]);
-  for (const host of [h1, h2]) expect((await host.status()).findings).toEqual([]);
+  for (const host of [h1, h2]) await untilWell(host);
 });

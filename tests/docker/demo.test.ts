@@ -59,7 +59,7 @@ it('shows what Docker users do, ends with status 0 and leaves nothing behind', a
 
 it('cleans up after SIGINT', async () => {
   const { child, seen, cgroups, leftovers, ended } = startDemo();
-  await until('a container runs', () => seen.text.includes('hello from web'), 60);
+  await until('a container runs', () => seen.text.includes('hello from web'), 150);
   const groups = cgroups();
   expect(groups).not.toEqual([]);
   child.kill('SIGINT');
@@ -71,7 +71,7 @@ it('cleans up after SIGINT', async () => {
 
 it('that was killed is cleaned up by the next lab', async () => {
   const { child, seen, clean, cgroups, leftovers, ended } = startDemo();
-  await until('a container runs', () => seen.text.includes('hello from web'), 60);
+  await until('a container runs', () => seen.text.includes('hello from web'), 150);
   const groups = cgroups();
   child.kill('SIGKILL');
   await ended;

@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Container } from '../../lab/container.js';
 import { until } from '../../lab/wait.js';
-import { clear, createNetwork, twoEngines, untilTraces } from './engines.js';
+import { clear, createNetwork, twoEngines, untilTraces, untilWell } from './engines.js';
 
 const fixedAddress = '10.32.0.50';
 
@@ -34,7 +34,7 @@ describe('dockerd', () => {
     await loose.reach((await far.attachment('blue')).ipv4);
     // Two containers with an IPv4 and an IPv6 address each.
     await untilTraces(h1, { ports: 2, leases: 4, links: 0, sandboxes: 2 }, 30);
-    await until('all is well', async () => (await h1.status()).findings.length === 0);
+    await untilWell(h1);
   }
 
   it('is restarted, and every container is back', async () => {
@@ -105,7 +105,7 @@ describe('dockerd with live-restore', () => {
     expect((await near.attachment('blue')).ipv4).toBe(ipv4);
     expect((await h1.ports()).map(({ state }) => state)).toEqual(['up']);
     await near.remove();
-    await until('its port is gone', async () => (await h1.ports()).length === 0);
+    await until('its port is gone', async () => (await h1.ports()).length === 0, 30);
   });
 
   it('is away while weftd is killed and started', async () => {

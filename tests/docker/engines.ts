@@ -74,7 +74,11 @@ export async function clear(...hosts: DockerHost[]): Promise<void> {
     const networks = await host.docker('network', 'ls', '-q', '-f', 'driver=weft');
     for (const network of networks.split('\n').filter(Boolean)) {
       // Docker answers before it has taken the last endpoint from the count of the network.
-      await until(`Docker on ${host.name} lets the network go`, () => host.docker('network', 'rm', network));
+      await until(
+        `Docker on ${host.name} lets the network go`,
+        () => host.docker('network', 'rm', network),
+        30,
+      );
     }
   }
 }
@@ -91,6 +95,19 @@ export interface Traces {
 
 export const nothing: Traces = { ports: 0, leases: 0, links: 0, sandboxes: 0 };
 
+/** Waits until weft finds nothing wrong: what a container leaves for a moment when it ends is seen until the next look at it. */
+export async function untilWell(host: DockerHost): Promise<void> {
+  await until(
+    `all is well on ${host.name}`,
+    async () => {
+      const { findings } = await host.status();
+      if (findings.length > 0) throw new Error(findings.map(({ message }) => message).join('; '));
+      return true;
+    },
+    30,
+  );
+}
+
 export async function traces(host: DockerHost): Promise<Traces> {
   const leases = (await host.pools()).flatMap((pool) => pool.leases);
   const links = (await host.attempt(['ip', '-br', 'link'])).stdout.match(/^weft/gm);
@@ -106,7 +123,7 @@ export async function traces(host: DockerHost): Promise<Traces> {
 }
 
 /** Waits until a host has these and no more. */
-export async function untilTraces(host: DockerHost, wanted: Traces, seconds = 15): Promise<void> {
+export async function untilTraces(host: DockerHost, wanted: Traces, seconds = 30): Promise<void> {
   await until(
     `${host.name} has ${JSON.stringify(wanted)}`,
     async () => {

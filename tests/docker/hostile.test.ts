@@ -16,6 +16,7 @@ beforeAll(async () => {
   await createNetwork([h1, h2], 'blue', '--subnet', '10.32.0.0/16');
   near = await h1.run('near', '--network', 'blue');
   far = await h2.run('far', '--network', 'blue');
+  await near.reach((await far.attachment('blue')).ipv4);
 });
 
 interface Answer {

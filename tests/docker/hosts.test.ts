@@ -36,13 +36,16 @@ it('ends with its power, and finds its disk again', async () => {
   await h1.powerOn();
   await h1.startDockerd();
   expect((await h1.containerNames()).sort()).toEqual(['steady', 'web']);
-  await until('the container is started again', () =>
-    h1
-      .container('steady')
-      .exec('true')
-      .then(() => true),
+  await until(
+    'the container is started again',
+    () =>
+      h1
+        .container('steady')
+        .exec('true')
+        .then(() => true),
+    30,
   );
-  expect((await h2.attempt(['ping', '-c', '1', '-W', '2', h1.ipv4])).status).toBe(0);
+  expect((await h2.attempt(['ping', '-c', '1', '-W', '10', h1.ipv4])).status).toBe(0);
 });
 
 it('outlives a crash of its engine', async () => {

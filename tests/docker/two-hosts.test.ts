@@ -63,8 +63,10 @@ describe('containers on one network of two hosts', () => {
     const { h1, h2 } = engines;
     const quiet = await h2.run('quiet', '--network', 'blue');
     const { mac } = await quiet.attachment('blue');
-    await until('the other host has heard the announcement', async () =>
-      (await h1.fdb()).some((entry) => entry.mac === mac && entry.kind === 'peer'),
+    await until(
+      'the other host has heard the announcement',
+      async () => (await h1.fdb()).some((entry) => entry.mac === mac && entry.kind === 'peer'),
+      30,
     );
     await quiet.remove();
   });
@@ -76,17 +78,20 @@ describe('containers on one network of two hosts', () => {
     const fetch = ['/bin/busybox', 'wget', '-q', '-O', '-', `http://${h1.ipv4}:8081/`];
     const fetched = await h2.attempt(fetch);
     expect(fetched.stdout, fetched.stderr).toBe('published\n');
-    expect(await published.hears(h2.ipv4)).toBe(true);
+    await published.reach(h2.ipv4);
     await published.remove();
   });
 
   it('are shown by weft with the names that Docker has for them', async () => {
     const { h1 } = engines;
     const { ipv4, mac } = await web.attachment('blue');
-    await until('weft has learned the names', async () =>
-      (await h1.containers()).some(
-        ({ name, engineNetwork }) => name === 'web' && engineNetwork.name === 'blue',
-      ),
+    await until(
+      'weft has learned the names',
+      async () =>
+        (await h1.containers()).some(
+          ({ name, engineNetwork }) => name === 'web' && engineNetwork.name === 'blue',
+        ),
+      30,
     );
     const shown = (await h1.containers()).find(({ name }) => name === 'web');
     expect(shown).toMatchObject({ mac, network: '10.32.0.0/16', ifname: 'eth0', state: 'up' });
@@ -117,8 +122,10 @@ describe('networks', () => {
     const { ipv4 } = await b.attachment('shop');
     expect(inShare(ipv4, 1) && ipv4.startsWith('10.44.'), ipv4).toBe(true);
     await a.reach(ipv4);
-    await until('weft has learned the name', async () =>
-      (await h1.weft('network', 'inspect', 'green')).includes('shop'),
+    await until(
+      'weft has learned the name',
+      async () => (await h1.weft('network', 'inspect', 'green')).includes('shop'),
+      30,
     );
     const green = (await h1.networks()).find(({ name }) => name === 'green');
     expect(green).toMatchObject({ vni: 77, owner: { kind: 'file' }, ports: 1 });

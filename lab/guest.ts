@@ -77,7 +77,7 @@ export class Guest {
   }
 
   /** Pings until an echo comes back, for the time in which a path is still being made. */
-  reach(address: string, seconds = 10): Promise<true> {
+  reach(address: string, seconds = 30): Promise<true> {
     return until(`ping ${address} from ${this.name}`, () => this.ping(address, { count: 1 }), seconds);
   }
 

@@ -82,7 +82,7 @@ describe('a host behind a NAT', () => {
   const exceptions = () => ({ unequalEnds: true, translated: { [router.ipv4]: hidden } });
 
   it.each(['10.42.0.2', 'fd42::2'])('reaches others and is reached, at %s', async (address) => {
-    expect(await a.ping(address, { count: 20, interval: 0.02 })).toBe(true);
+    expect(await a.ping(address, { count: 20 })).toBe(true);
     for (const flags of [
       ['-n', '20M'],
       ['-n', '20M', '-R'],

@@ -1,20 +1,28 @@
 /** The scenarios of WireGuard's netns.sh, asked of weft: every kind of traffic over every kind of underlay, and underlays that change. */
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Echoes } from '../../lab/echoes.js';
 import type { Guest } from '../../lab/guest.js';
 import { Host } from '../../lab/host.js';
 import { Lab } from '../../lab/lab.js';
+import { killed } from '../../lab/namespace.js';
 import { until } from '../../lab/wait.js';
 import { type Exceptions, expectInvariants } from './invariants.js';
 import { type Family, networks, openPair, type Pair } from './pair.js';
 
 const families: Family[] = ['ipv4', 'ipv6'];
 
-/** Echoes as fast as they come back, 500 of them; how many did. */
+/** Echoes as fast as they come back, until the 500th did: the share that came back. */
 async function floodPing(from: Guest, to: string): Promise<number> {
-  const argv = ['ping', '-q', '-n', '-f', '-c', '500', '-W', '5', to];
-  const { stdout } = await from.namespace.attempt(argv);
-  return Number(/(\d+) received/.exec(stdout)?.[1]);
+  const child = from.namespace.start(['ping', '-n', '-A', to], 'pipe');
+  const echoes = new Echoes();
+  child.stdout?.on('data', (chunk: Buffer) => echoes.read(chunk.toString()));
+  try {
+    await until('500 echoes come back', () => echoes.newest >= 500);
+    return echoes.share();
+  } finally {
+    await killed(child);
+  }
 }
 
 describe.each(families)('over %s', (underlay) => {
@@ -31,8 +39,8 @@ describe.each(families)('over %s', (underlay) => {
     ['10.42.0.2', '10.42.0.1'],
     ['fd42::2', 'fd42::1'],
   ])('every echo of a flood comes back, from %s and from %s', async (there, here) => {
-    expect(await floodPing(pair.a, there)).toBe(500);
-    expect(await floodPing(pair.b, here)).toBe(500);
+    expect(await floodPing(pair.a, there)).toBe(1);
+    expect(await floodPing(pair.b, here)).toBe(1);
   });
 
   it.each(['10.42.0.2', 'fd42::2'])('TCP, parallel TCP and UDP reach %s, both ways', async (address) => {
@@ -133,9 +141,12 @@ describe('an underlay that changes', () => {
     await router.namespace.run(['sysctl', '-qw', 'net.ipv4.conf.eth0.send_redirects=0']);
     await h1.namespace.ip('route', 'add', `${address}/32`, 'via', router.ipv4);
     await h2.namespace.ip('route', 'add', `${h1.ipv4}/32`, 'via', router.ipv4);
-    const forwarded = await router.namespace.counter('ForwDatagrams');
-    expect(await a.ping('10.42.0.2', { count: 20, interval: 0.02 })).toBe(true);
-    expect((await router.namespace.counter('ForwDatagrams')) - forwarded).toBeGreaterThanOrEqual(40);
+    // Bytes, because two datagrams in one send are one packet to the router. Inside VXLAN an echo has 98 of Ethernet.
+    const forwarded = async () =>
+      Number((await router.namespace.run(['cat', '/sys/class/net/eth0/statistics/tx_bytes'])).trim());
+    const before = await forwarded();
+    expect(await a.ping('10.42.0.2', { count: 20 })).toBe(true);
+    expect((await forwarded()) - before).toBeGreaterThanOrEqual(40 * (8 + 98));
     // No way at all, then one again.
     await h1.namespace.ip('route', 'replace', 'unreachable', `${address}/32`);
     expect(await a.ping('10.42.0.2', { count: 1 })).toBe(false);
@@ -217,6 +228,10 @@ describe('tunnels and their own way', () => {
     await guest.namespace.ip('link', 'set', 'eth0', 'netns', thief.name);
     await guest.reach('10.42.0.2', 20);
     expect(await b.ping('10.42.0.5')).toBe(true);
-    await expectInvariants(lab, { otherMacs: true, unequalEnds: true, drops: ['too_big', 'no_route'] });
+    await expectInvariants(lab, {
+      otherMacs: true,
+      unequalEnds: true,
+      drops: ['too_big', 'no_route', 'port_down'],
+    });
   });
 });

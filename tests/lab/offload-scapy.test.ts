@@ -81,6 +81,7 @@ describe('what a guest leaves to weft', () => {
       await until('all of it passes the underlay', () => capture.frames().length >= total, 30);
       await until('all of it reaches the far guest', () => wireFrames(fromA.frames()) >= total, 30);
       await exchange(a.namespace, fromA, hello);
+      await until('the capture has it, too', () => capture.frames().length > total);
       const datagrams = capture.datagrams().slice(0, -1);
       wire = datagrams.map(({ payload }) => payload.subarray(8));
       const reached = fromA.frames().slice(0, -1);

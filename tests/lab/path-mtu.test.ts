@@ -2,7 +2,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Guest } from '../../lab/guest.js';
 import type { Host } from '../../lab/host.js';
 import { until } from '../../lab/wait.js';
-import { expectInvariants } from './invariants.js';
+import { expectInvariants, settled } from './invariants.js';
 import { networks, openPair, type Pair } from './pair.js';
 
 /** The path between the hosts becomes this large, in both directions, while they run. */
@@ -17,7 +17,7 @@ async function setPath({ h1, h2 }: Pair, mtu: number): Promise<void> {
 /** One echo that is not fragmented here; with what a router, or the own kernel by what it learned, said against it. */
 async function echo(guest: Guest, address: string, size: number): Promise<string> {
   const { stdout, stderr } = await guest.namespace.attempt([
-    ...['ping', '-n', '-M', 'do', '-c', '1', '-W', '1'],
+    ...['ping', '-n', '-M', 'do', '-c', '1', '-W', '5'],
     ...['-s', `${size}`, address],
   ]);
   return stdout + stderr;
@@ -25,7 +25,7 @@ async function echo(guest: Guest, address: string, size: number): Promise<string
 
 /** How many echoes of 10 kB it takes until one comes back. Each guest fragments them to what it believes to fit. */
 async function triesOf10kB(guest: Guest, address: string): Promise<number> {
-  const argv = ['ping', '-q', '-n', '-M', 'want', '-c', '1', '-W', '1', '-s', '10000', address];
+  const argv = ['ping', '-q', '-n', '-M', 'want', '-c', '1', '-W', '3', '-s', '10000', address];
   for (let tries = 1; tries <= 5; tries += 1)
     if ((await guest.namespace.attempt(argv)).status === 0) return tries;
   return Number.POSITIVE_INFINITY;
@@ -136,10 +136,8 @@ describe('a declared MTU of 1450 on a path that became 1400', () => {
   });
 
   it('counts to the frame', async () => {
-    const frames = await until('the counters balance', async () => {
-      const now = (await pair.h1.status()).frames;
-      return now.queued === now.sent + now.droppedEgress && now;
-    });
+    const { frames } = await settled(pair.h1);
+    expect(frames.queued).toBe(frames.sent + frames.droppedEgress);
     expect(frames.received).toBe(frames.unicast + frames.flooded + frames.consumed + frames.dropped);
   });
 });

@@ -26,7 +26,9 @@ describe('a port that takes nothing', () => {
     const work = flooder.floodMacs(40_000, mac, 20_000);
     expect(await a.pingWhile('10.42.0.2', work)).toBeGreaterThan(0.95);
     expect(await h1.dropped('port_down')).toBeGreaterThan(0);
-    expect((await h1.ports()).find(({ netns }) => netns === dead.name)?.state).toBe('down');
+    await until('weftd has seen it', async () =>
+      (await h1.ports()).some(({ netns, state }) => netns === dead.name && state === 'down'),
+    );
     await dead.namespace.ip('link', 'set', 'eth0', 'up');
     await a.reach('10.42.0.3');
     await until('the port is up', async () => (await h1.status()).findings.length === 0);

@@ -46,7 +46,7 @@ describe.each(families)('what leaves a host over %s, as tshark reads it', (famil
   const frames = async (filter: string) => {
     const checks = ['ip', 'udp', 'tcp'].flatMap((name) => ['-o', `${name}.check_checksum:TRUE`]);
     const argv = ['tshark', '-n', '-r', file, ...checks, '-Y', filter, '-T', 'fields', '-e', 'frame.number'];
-    return (await run(argv)).split('\n').filter(Boolean);
+    return (await run(argv, { timeout: 55 })).split('\n').filter(Boolean);
   };
 
   it('no header and no checksum is wrong', async () => {

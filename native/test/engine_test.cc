@@ -32,10 +32,10 @@ struct Guest {
     (void)!::write(fds[0], bytes.data(), bytes.size());
   }
 
-  // Waits for a frame; empty after two seconds.
+  // Waits for a frame; empty after half a minute.
   Bytes receive() {
     pollfd ready{fds[0], POLLIN, 0};
-    poll(&ready, 1, 2000);
+    poll(&ready, 1, 30'000);
     Bytes bytes(70000);
     const ssize_t got = recv(fds[0], bytes.data(), bytes.size(), 0);
     return got < 0 ? Bytes{} : Bytes(bytes.begin() + sizeof(VnetHeader), bytes.begin() + got);
@@ -338,10 +338,13 @@ TEST_CASE("two engines on loopback: VXLAN over real sockets, options changed wit
   const auto underlay = [](uint16_t port) {
     return UnderlayOptions{.ipv4 = {}, .ipv6 = {}, .ports = {port}, .source_ports = 4, .accept_any = false, .udp_gso = true, .udp_gro = true};
   };
+  // Below those that the kernel and weft choose from, and others for another process that runs this.
+  const auto port = static_cast<uint16_t>(20'000 + getpid() % 4000 * 3);
   Engine one(quiet()), two(quiet());
-  one.set_underlay(underlay(24789));
-  CHECK(error_of([&] { two.set_underlay(underlay(24789)); }) == EADDRINUSE);
-  two.set_underlay(underlay(24790));
+  const auto port_two = static_cast<uint16_t>(port + 1), port_three = static_cast<uint16_t>(port + 2);
+  one.set_underlay(underlay(port));
+  CHECK(error_of([&] { two.set_underlay(underlay(port)); }) == EADDRINUSE);
+  two.set_underlay(underlay(port_two));
   one.start();
   two.start();
   const auto network_one = one.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});
@@ -349,16 +352,16 @@ TEST_CASE("two engines on loopback: VXLAN over real sockets, options changed wit
   Guest a, b;
   one.add_port({.network = network_one, .group = 0}, a.queue());
   two.add_port({.network = network_two, .group = 0}, b.queue());
-  one.add_peer({.endpoint = *Endpoint::parse("127.0.0.1", 24790)});
-  const auto back = two.add_peer({.endpoint = *Endpoint::parse("127.0.0.1", 24789)});
+  one.add_peer({.endpoint = *Endpoint::parse("127.0.0.1", port_two)});
+  const auto back = two.add_peer({.endpoint = *Endpoint::parse("127.0.0.1", port)});
   const Bytes frame = ethernet(kBroadcast, kMacA);
   a.send(frame);
   CHECK(b.receive() == frame);
   CHECK(two.fdb().find(network_two, kMacA) == Destination{DestinationKind::peer, back});
 
   const int before = one.tables().underlay->receivers()[0]->fd();
-  UnderlayOptions changed = underlay(24789);
-  changed.ports.push_back(24791);
+  UnderlayOptions changed = underlay(port);
+  changed.ports.push_back(port_three);
   changed.udp_gso = false;
   one.set_underlay(changed);
   CHECK(one.tables().underlay->receivers()[0]->fd() == before);

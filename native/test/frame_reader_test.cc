@@ -46,7 +46,7 @@ class Bell {
   // Waits for one ring more than were answered so far.
   bool wait() {
     std::unique_lock guard(mutex_);
-    const bool rang = rung_.wait_for(guard, std::chrono::seconds(5), [this] { return rings_ > answered_; });
+    const bool rang = rung_.wait_for(guard, std::chrono::seconds(60), [this] { return rings_ > answered_; });
     answered_ = rings_;
     return rang;
   }

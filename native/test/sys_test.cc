@@ -186,7 +186,7 @@ TEST_CASE("frames of the namespace are read from a queue, with the header") {
   options.queues = 1;
   const Tap tap = create_tap(options);
   // IPv6 announces itself on a new link (MLD, router solicitation): there is something to read soon.
-  REQUIRE(wait_for(tap.queues[0].get(), POLLIN, 5000));
+  REQUIRE(wait_for(tap.queues[0].get(), POLLIN, 30'000));
   uint8_t frame[2048];
   const ssize_t size = ::read(tap.queues[0].get(), frame, sizeof(frame));
   REQUIRE(size > 10 + 14);
@@ -275,7 +275,7 @@ TEST_CASE("a TAP made down is silent until whoever took it to a namespace brings
   REQUIRE(::write(queue, request, sizeof request) == sizeof request);
   for (bool answered = false; !answered;) {
     const ssize_t size = ::read(queue, frame, sizeof frame);
-    if (size < 0) REQUIRE(wait_for(queue, POLLIN, 5000));
+    if (size < 0) REQUIRE(wait_for(queue, POLLIN, 30'000));
     const uint8_t* arp = frame + 10 + 14;
     answered = size >= 10 + 42 && frame[10 + 12] == 8 && frame[10 + 13] == 6 && arp[7] == 2;
     if (answered) CHECK(std::equal(arp + 8, arp + 14, parse_mac("02:11:22:33:44:55").begin()));
@@ -411,7 +411,7 @@ TEST_CASE("a TAP keeps the namespace alive in which it was made, until it is clo
   ifreq request{};
   CHECK(::ioctl(witness.queues[0].get(), TUNGETIFF, &request) == 0);
   tap.reset();
-  CHECK(wait_for(witness.queues[0].get(), 0, 10000));
+  CHECK(wait_for(witness.queues[0].get(), 0, 60'000));
 }
 
 TEST_CASE("a TAP that was moved to a namespace reports on its descriptor that it died") {
@@ -419,7 +419,7 @@ TEST_CASE("a TAP that was moved to a namespace reports on its descriptor that it
   const Tap tap = create_tap(home_options());
   move_link(tap.ifindex, lab.path(), "eth0");
   lab.destroy();
-  REQUIRE(wait_for(tap.queues[0].get(), 0, 10000));  // POLLERR alone; the kernel takes namespaces down in its own time
+  REQUIRE(wait_for(tap.queues[0].get(), 0, 60'000));  // POLLERR alone; the kernel takes namespaces down in its own time
   ifreq request{};
   CHECK(::ioctl(tap.queues[0].get(), TUNGETIFF, &request) == -1);
   CHECK(errno == EBADFD);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "io/send_result.h"
 #include "wire/vxlan.h"
@@ -30,11 +31,22 @@ uint32_t key_hash(const Peer& peer, uint32_t sender, uint32_t vni, uint8_t traff
 
 }  // namespace
 
-Outbox::Outbox(WorkerCounters& counters, EventRing& events)
-    : counters_(counters), events_(events), batches_(new Batch[kBatches]), key_slots_(kKeySlots), flow_slots_(kFlowSlots) {}
+Outbox::Outbox(WorkerCounters& counters, EventRing& events) : counters_(counters), events_(events) {
+  make_room(kLeastBatches);
+}
 
-void Outbox::use(const std::shared_ptr<const Underlay>& underlay) {
+void Outbox::use(const std::shared_ptr<const Underlay>& underlay, size_t peers) {
   if (underlay_ != underlay) underlay_ = underlay;
+  const auto batches = static_cast<uint32_t>(std::bit_ceil(2 * peers));
+  if (const uint32_t room = std::clamp(batches, kLeastBatches, kMostBatches); room != capacity_) make_room(room);
+}
+
+void Outbox::make_room(uint32_t batches) {
+  batches_.reset(new Batch[batches]);
+  sealed_.reset(new uint16_t[batches]);
+  key_slots_.assign(size_t{batches} * kKeySlots, {});
+  flow_slots_.assign(size_t{batches} * kFlowSlots, {});
+  capacity_ = batches;
 }
 
 uint32_t Outbox::sender_of(const Peer& peer, uint32_t flow_hash) const {
@@ -59,7 +71,7 @@ void Outbox::drop(Peer& peer, uint32_t frames, Drop reason) {
 }
 
 Outbox::Batch& Outbox::new_batch(Peer& peer, uint32_t sender, uint32_t vni, uint8_t traffic_class, uint32_t datagram_bytes) {
-  if (used_ == kBatches) flush(now_);
+  if (used_ == capacity_) flush(now_);
   Batch& batch = batches_[used_++];
   batch.peer = &peer;
   batch.sender = sender;
@@ -83,13 +95,13 @@ void Outbox::seal(Batch& batch) {
 Outbox::FlowSlot& Outbox::slot_of(const Peer& peer, uint32_t flow_hash) {
   const uint32_t flow = mix(uint64_t{flow_hash} << 16 | peer.index);
   for (uint32_t probe = 0; probe < kFlowProbes; ++probe) {
-    FlowSlot& slot = flow_slots_[(flow + probe) % kFlowSlots];
+    FlowSlot& slot = flow_slots_[(flow + probe) & (flow_slots_.size() - 1)];
     if (slot.round == round_ && slot.flow == flow) return slot;
     if (slot.round == round_) continue;
     slot = {round_, flow, kNoBatch};
     return slot;
   }
-  FlowSlot& slot = flow_slots_[flow % kFlowSlots];
+  FlowSlot& slot = flow_slots_[flow & (flow_slots_.size() - 1)];
   seal_flow(slot, nullptr);
   slot = {round_, flow, kNoBatch};
   return slot;
@@ -112,7 +124,7 @@ void Outbox::add(Peer& peer, const Network& network, Frame& frame) {
   const uint8_t traffic_class = frame.packet.traffic_class;
   write_vxlan_header(datagram, vni);
 
-  KeySlot& key_slot = key_slots_[key_hash(peer, sender, vni, traffic_class, bytes) % kKeySlots];
+  KeySlot& key_slot = key_slots_[key_hash(peer, sender, vni, traffic_class, bytes) & (key_slots_.size() - 1)];
   Batch* batch = nullptr;
   if (key_slot.round == round_) {
     Batch& there = batches_[key_slot.batch];
@@ -148,7 +160,7 @@ void Outbox::add_segments(Peer& peer, const Network& network, const Frame& frame
   for (uint32_t i = 0; i < plan.count; ++i) {
     const uint32_t payload_bytes = plan.payload_of(i);
     if (batch != nullptr &&
-      (batch->datagrams == max_datagrams() || batch->bytes + header_bytes + payload_bytes > kMaxBatchBytes)) {
+        (batch->datagrams == max_datagrams() || batch->bytes + header_bytes + payload_bytes > kMaxBatchBytes)) {
       seal(*batch);
       batch = nullptr;
     }

@@ -8,6 +8,9 @@
 //   * A batch holds one VNI only, so that what one send leads to needs no second look at the receiver (receive.cc).
 //   * A datagram shorter than the others ends its batch (the kernel's rule for UDP_SEGMENT).
 //
+// There is room for more batches than there are peers, so that the frames of a round that go to all of them leave with one send
+// for each peer, and not with one for each frame and peer.
+//
 // Nothing is copied: a batch is a list of pieces of the worker's buffers, which stay as they are until flush().
 #pragma once
 
@@ -39,17 +42,19 @@ class Outbox {
   // Sends everything. Afterwards the frames' memory may be used again.
   void flush(Seconds now);
 
-  // The sockets to send by. To be called when nothing is queued.
-  void use(const std::shared_ptr<const Underlay>& underlay);
+  // The sockets to send by, and how many peers there are to send to. To be called when nothing is queued; allocates when the number
+  // of peers has changed much.
+  void use(const std::shared_ptr<const Underlay>& underlay, size_t peers);
 
   bool empty() const { return used_ == 0; }
 
  private:
-  static constexpr uint32_t kBatches = 256;
+  static constexpr uint32_t kLeastBatches = 256;
+  static constexpr uint32_t kMostBatches = 4096;  // 17 MiB, of which a page or two are touched for each batch in use
   static constexpr uint32_t kMaxDatagrams = 127;
   static constexpr uint32_t kPieces = kMaxDatagrams * 2;
-  static constexpr uint32_t kKeySlots = 1024;
-  static constexpr uint32_t kFlowSlots = 4096;
+  static constexpr uint32_t kKeySlots = 4;  // for each batch
+  static constexpr uint32_t kFlowSlots = 16;
   static constexpr uint32_t kFlowProbes = 4;
   static constexpr uint16_t kNoBatch = UINT16_MAX;
   static constexpr uint32_t kMaxBatchBytes = 65507;  // of UDP payload in one send, IPv4 (IPv6 takes 20 more, not worth a case)
@@ -80,6 +85,7 @@ class Outbox {
     uint16_t batch = kNoBatch;
   };
 
+  void make_room(uint32_t batches);
   uint32_t sender_of(const Peer& peer, uint32_t flow_hash) const;
   uint32_t max_datagrams() const;
   bool segments_for(Peer& peer);
@@ -107,9 +113,10 @@ class Outbox {
   EventRing& events_;
   std::shared_ptr<const Underlay> underlay_;
   std::unique_ptr<Batch[]> batches_;
+  uint32_t capacity_ = 0;  // batches, a power of two
   uint32_t used_ = 0;
   uint32_t sealed_count_ = 0;
-  uint16_t sealed_[kBatches];
+  std::unique_ptr<uint16_t[]> sealed_;
   uint32_t round_ = 1;
   Seconds now_ = 0;
   std::vector<KeySlot> key_slots_;    // the open batch for a (peer, sender, VNI, traffic class, length)

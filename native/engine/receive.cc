@@ -142,9 +142,9 @@ void Worker::receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uin
   const uint32_t index = tables_->vni_index.find(*vni);
   if (index == VniIndex::kNone) {
     if (*vni == kControlVni && peer != nullptr &&
-      receive_control(*peer, data + kVxlanHeaderBytes, bytes - kVxlanHeaderBytes)) {
-    return;
-  }
+        receive_control(*peer, data + kVxlanHeaderBytes, bytes - kVxlanHeaderBytes)) {
+      return;
+    }
     return drop_datagrams(peer, bytes, 1, Drop::unknown_vni);
   }
   const Network& network = tables_->networks[index];

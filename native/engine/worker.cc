@@ -96,7 +96,7 @@ void Worker::adopt_tables() {
   const uint64_t version = published_version_.load(std::memory_order_acquire);
   if (version == adopted_version_.load(std::memory_order_relaxed)) return;
   tables_ = next_;
-  outbox_.use(tables_->underlay);
+  outbox_.use(tables_->underlay, tables_->flood_peers.size());
   adopted_version_.store(version);
   adopted_version_.notify_all();
 }

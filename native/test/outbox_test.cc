@@ -75,6 +75,37 @@ TEST_CASE("frames of one length to one peer share one send") {
   CHECK(rig.balanced());
 }
 
+TEST_CASE("frames for a thousand peers leave with one send for each peer") {
+  OutboxRig rig;
+  for (int i = 0; i < 1000; ++i) rig.add_peer("10.0." + std::to_string(i / 250) + "." + std::to_string(1 + i % 250));
+  for (uint32_t i = 0; i < 20; ++i) rig.guest.tap->to_read.push_back({{}, with_macs(numbered(1, i, 22), kBroadcast, kMacA)});
+  rig.run(rig.guest);
+  REQUIRE(rig.sender->sent.size() == 1000);
+  std::set<std::string> reached;
+  for (const Sent& sent : rig.sender->sent) {
+    reached.insert(sent.to);
+    const std::vector<Bytes> datagrams = sent.datagrams();
+    REQUIRE(datagrams.size() == 20);
+    for (uint32_t i = 0; i < 20; ++i) CHECK(identity(datagrams[i]).second == i);
+  }
+  CHECK(reached.size() == 1000);
+  CHECK(rig.balanced());
+}
+
+TEST_CASE("more peers than batches get every frame all the same") {
+  OutboxRig rig;
+  for (int i = 0; i < 5000; ++i) rig.add_peer("10.0." + std::to_string(i / 250) + "." + std::to_string(1 + i % 250));
+  for (uint32_t i = 0; i < 3; ++i) rig.guest.tap->to_read.push_back({{}, with_macs(numbered(1, i, 22), kBroadcast, kMacA)});
+  rig.run(rig.guest);
+  std::map<std::string, std::vector<uint32_t>> got;
+  for (const Sent& sent : rig.sender->sent) {
+    for (const Bytes& datagram : sent.datagrams()) got[sent.to].push_back(identity(datagram).second);
+  }
+  CHECK(got.size() == 5000);
+  for (const auto& [to, numbers] : got) CHECK(numbers == std::vector<uint32_t>{0, 1, 2});
+  CHECK(rig.balanced());
+}
+
 TEST_CASE("interleaved flows of one length share one send for each source port") {
   Rig rig(4);
   const auto guest = rig.add_port(rig.add_network(42));

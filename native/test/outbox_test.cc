@@ -58,6 +58,13 @@ VnetHeader tso(bool v6, uint16_t segment) {
 struct OutboxRig : Rig {
   NetworkIndex network = add_network(42);
   PortHandle guest = add_port(network);
+
+  // So many broadcast frames of one round, for so many peers.
+  void flood(uint32_t peers, uint32_t frames) {
+    for (uint32_t i = 0; i < peers; ++i) add_peer("10.0." + std::to_string(i / 250) + "." + std::to_string(1 + i % 250));
+    for (uint32_t i = 0; i < frames; ++i) guest.tap->to_read.push_back({{}, with_macs(numbered(1, i, 22), kBroadcast, kMacA)});
+    run(guest);
+  }
 };
 
 }  // namespace
@@ -77,9 +84,7 @@ TEST_CASE("frames of one length to one peer share one send") {
 
 TEST_CASE("frames for a thousand peers leave with one send for each peer") {
   OutboxRig rig;
-  for (int i = 0; i < 1000; ++i) rig.add_peer("10.0." + std::to_string(i / 250) + "." + std::to_string(1 + i % 250));
-  for (uint32_t i = 0; i < 20; ++i) rig.guest.tap->to_read.push_back({{}, with_macs(numbered(1, i, 22), kBroadcast, kMacA)});
-  rig.run(rig.guest);
+  rig.flood(1000, 20);
   REQUIRE(rig.sender->sent.size() == 1000);
   std::set<std::string> reached;
   for (const Sent& sent : rig.sender->sent) {
@@ -94,9 +99,7 @@ TEST_CASE("frames for a thousand peers leave with one send for each peer") {
 
 TEST_CASE("more peers than batches get every frame all the same") {
   OutboxRig rig;
-  for (int i = 0; i < 5000; ++i) rig.add_peer("10.0." + std::to_string(i / 250) + "." + std::to_string(1 + i % 250));
-  for (uint32_t i = 0; i < 3; ++i) rig.guest.tap->to_read.push_back({{}, with_macs(numbered(1, i, 22), kBroadcast, kMacA)});
-  rig.run(rig.guest);
+  rig.flood(5000, 3);
   std::map<std::string, std::vector<uint32_t>> got;
   for (const Sent& sent : rig.sender->sent) {
     for (const Bytes& datagram : sent.datagrams()) got[sent.to].push_back(identity(datagram).second);

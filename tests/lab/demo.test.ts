@@ -26,7 +26,9 @@ function startDemo() {
   return { child, seen, leftovers, files, ended: once(child, 'close') };
 }
 
-it('shows two hosts at work, ends with status 0 and leaves nothing behind', async () => {
+it('shows two hosts at work, ends with status 0 and leaves nothing behind', {
+  timeout: 120_000,
+}, async () => {
   const { seen, leftovers, ended } = startDemo();
   const [status] = await ended;
   expect(status, seen.text).toBe(0);

@@ -118,7 +118,11 @@ describe('hostile bytes', () => {
     expect((await transfer).gbitPerSecond).toBeGreaterThan(0);
     expect(slowest).toBeLessThan(10_000);
     for (const [index, host] of hosts.entries()) {
-      expect(residentKibibytes(host) - (resident[index] ?? 0)).toBeLessThan(96 * kibibytes);
+      // V8 collects when it likes what the many answers were made of.
+      await until(
+        `${host.name} has no more memory than before`,
+        () => residentKibibytes(host) - (resident[index] ?? 0) < 96 * kibibytes,
+      );
       expect(await labelOf(host, await a.sys('address'))).toEqual(places[index]);
     }
     for (const guest of silent) expect(await guest.sys('statistics/rx_packets')).toBe('0');

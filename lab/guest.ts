@@ -10,8 +10,6 @@ export interface PingOptions {
   count?: number;
   /** Bytes of ICMP payload; the IP packet has 28 (IPv4) or 48 (IPv6) more. */
   size?: number;
-  /** Seconds between two; without it all leave at once. */
-  interval?: number;
 }
 
 export interface IperfResult {
@@ -62,12 +60,11 @@ export class Guest {
   /** The same, with what ping said. */
   async echoes(
     address: string,
-    { count = 3, size = 56, interval }: PingOptions = {},
+    { count = 3, size = 56 }: PingOptions = {},
   ): Promise<{ all: boolean; text: string }> {
-    // Where one has come back before the last leaves, ping gives that one not the time of -W, but the interval, or twice what the others
-    // took if that is longer.
-    const pace = interval === undefined ? ['-l', `${count}`, '-i', '0.05'] : ['-i', `${interval}`];
-    const patience = ['-c', `${count}`, ...pace, '-W', '2'];
+    // All at once (-l): where one has come back before the last leaves, ping gives that one not the time of -W, but the interval, or
+    // twice what the others took if that is longer.
+    const patience = ['-c', `${count}`, '-l', `${count}`, '-i', '0.05', '-W', '2'];
     const argv = ['ping', '-q', '-n', '-M', 'do', ...patience, '-s', `${size}`, address];
     const output = await this.namespace.attempt(argv);
     return {

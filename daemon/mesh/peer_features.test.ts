@@ -176,7 +176,9 @@ describe('the features of peers', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('take no more than fifty questions a second of a thousand peers, and are renewed in time', async () => {
+  it('take no more than fifty questions a second of a thousand peers, and are renewed in time', {
+    timeout: 180_000,
+  }, async () => {
     random = Math.random;
     for (let index = 1; index <= 1000; index++) put(index);
     await wait(25);

@@ -83,13 +83,14 @@ describe('back-pressure and fairness', () => {
         await Promise.all([send(b, '10.42.0.1', count), send(b, '10.42.0.4', 2 * count)]);
       });
       expect(result).toEqual({ received: count, wrongSize: 0, reordered: 0 });
+      // Its socket must be there until then.
+      await until(
+        'the deaf guest was sent all',
+        async () => (await counters('dead')).txFrames - before.txFrames >= 2 * count,
+      );
     } finally {
       await killed(deaf);
     }
-    await until(
-      'the deaf guest was sent all',
-      async () => (await counters('dead')).txFrames - before.txFrames >= 2 * count,
-    );
     expect((await counters('dead')).txDropped).toBe(before.txDropped);
     expect((await h1.status()).frames.droppedEgress).toBe(lost);
     expect(await dead.counter('RcvbufErrors')).toBeGreaterThan(0);

@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { benchResults, performancePage } from '../lab/checkout.js';
+import { benchResults, performancePage, setupScript } from '../lab/checkout.js';
 import { Lab } from '../lab/lab.js';
 import { compareResults, comparisonText } from './compare.js';
 import { gateReference, gateText, judge } from './gate.js';
@@ -53,6 +54,7 @@ async function bench(options: BenchOptions): Promise<void> {
   const machine = options.machine ?? machineName(cpus, model);
   const reference =
     options.gate === null ? null : gateReference(options.gate.file, benchResults, machine, options.only);
+  install(packagesOf(options));
   const lab = await Lab.open();
   let result: Result;
   try {
@@ -98,6 +100,15 @@ function packagesOf(options: BenchOptions): string[] {
     ...equipment.experiments.filter(({ key }) => options.only.includes(key)),
   ];
   return [...new Set(chosen.flatMap(({ packages }) => packages ?? []))];
+}
+
+/** Installs the packages that are missing; one that is not to be had takes its system out of the run. */
+function install(packages: readonly string[]): void {
+  // Without packages, setup would take all of them.
+  if (packages.length === 0) return;
+  execFileSync(setupScript, ['bench', ...packages], {
+    stdio: ['ignore', process.stderr.fd, process.stderr.fd],
+  });
 }
 
 function print(text: string): void {

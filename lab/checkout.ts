@@ -12,6 +12,7 @@ export const dockerDemoProgram = inCheckout('dist/lab/demo-docker.js');
 export const cleanProgram = inCheckout('dist/lab/clean.js');
 export const dockerHostInit = inCheckout('lab/docker-host-init');
 export const scapyCheck = inCheckout('lab/scapy-check');
+export const setupScript = inCheckout('scripts/setup');
 export const benchResults = inCheckout('bench/results');
 export const performancePage = inCheckout('docs/performance.md');
 

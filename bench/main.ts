@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { benchResults, performancePage, setupScript } from '../lab/checkout.js';
 import { Lab } from '../lab/lab.js';
 import { compareResults, comparisonText } from './compare.js';
@@ -14,7 +14,7 @@ import { publish } from './page.js';
 import { report } from './report.js';
 import type { Result } from './results.js';
 import { measure } from './run.js';
-import { commitOf, freeName, readResult, writeResult } from './store.js';
+import { checkWritable, commitOf, freeName, readResult, writeResult } from './store.js';
 import { systems } from './systems/index.js';
 import { experiments, workloads } from './workloads/index.js';
 
@@ -54,6 +54,11 @@ async function bench(options: BenchOptions): Promise<void> {
   const machine = options.machine ?? machineName(cpus, model);
   const reference =
     options.gate === null ? null : gateReference(options.gate.file, benchResults, machine, options.only);
+  if (options.save) {
+    mkdirSync(benchResults, { recursive: true });
+    checkWritable(join(benchResults, `${machine}.json`));
+  }
+  if (options.json !== null) checkWritable(options.json);
   install(packagesOf(options));
   const lab = await Lab.open();
   let result: Result;
@@ -62,12 +67,12 @@ async function bench(options: BenchOptions): Promise<void> {
   } finally {
     await lab.close();
   }
-  if (options.json !== null) writeResult(options.json, result);
   if (options.save) {
     const name = freeName(benchResults, result);
     await writeOutcome(benchResults, name, result);
     process.stderr.write(`written: bench/results/${name}.json, .md and charts\n`);
   }
+  if (options.json !== null) writeResult(options.json, result);
   if (reference === null) {
     print(report(result, new Map()));
   } else {

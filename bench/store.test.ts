@@ -1,10 +1,18 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { madeUpResult, madeUpSeries } from './made-up.js';
-import { commitOf, committedResults, freeName, readResult, writeReport, writeResult } from './store.js';
+import {
+  checkWritable,
+  commitOf,
+  committedResults,
+  freeName,
+  readResult,
+  writeReport,
+  writeResult,
+} from './store.js';
 
 const result = madeUpResult([madeUpSeries('tcp-1', 'weft', [1])]);
 let dir: string;
@@ -29,6 +37,18 @@ describe('the results', () => {
 
   it('say that a file is not there', () => {
     expect(() => readResult(join(dir, 'x.json'))).toThrow(/x\.json: there is no such file/);
+  });
+
+  it('are known to have no place before they are there', () => {
+    expect(() => checkWritable(join(dir, 'new.json'))).not.toThrow();
+    expect(readdirSync(dir)).toEqual([]);
+    writeFileSync(join(dir, 'old.json'), '');
+    expect(() => checkWritable(join(dir, 'old.json'))).not.toThrow();
+    expect(() => checkWritable(join(dir, 'absent', 'x.json'))).toThrow(
+      /x\.json: cannot be written: .*ENOENT/,
+    );
+    mkdirSync(join(dir, 'folder.json'));
+    expect(() => checkWritable(join(dir, 'folder.json'))).toThrow(/is a directory/);
   });
 
   it('have charts beside the report, and none of an earlier one', () => {

@@ -1,6 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Chart } from './charts.js';
 import { parseResult, type Result, ResultError, stringifyResult } from './results.js';
 
@@ -22,6 +32,17 @@ export function readResult(file: string): Result {
     throw new ResultError(`${file}: ${code === 'ENOENT' ? 'there is no such file' : String(error)}`);
   }
   return parseResult(text, file);
+}
+
+/** Throws where a result could not be written to `file`: known before the readings, that costs nothing. */
+export function checkWritable(file: string): void {
+  const there = existsSync(file);
+  if (there && statSync(file).isDirectory()) throw new ResultError(`${file}: is a directory`);
+  try {
+    accessSync(there ? file : dirname(file), constants.W_OK);
+  } catch (error) {
+    throw new ResultError(`${file}: cannot be written: ${String(error)}`);
+  }
 }
 
 export function writeResult(file: string, result: Result): void {

@@ -83,6 +83,31 @@ describe('parseCommand', () => {
     expect(said.mock.calls.flat().join('\n')).toContain('--seconds: not a whole number from 1 to 3600');
   });
 
+  it('counts all lists that an option is given, and takes no other option twice', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    vi.spyOn(process, 'exit').mockImplementation((code) => {
+      throw new Error(`exit ${code}`);
+    });
+    const options = await run('--only', 'tcp-4', '--only', 'latency', '--peers', 'tinc', '--peers', 'fastd');
+    expect(options).toMatchObject({ only: ['tcp-4', 'tcp-rr'], systems: ['weft', 'fastd', 'tinc'] });
+    await expect(run('--json', 'a.json', '--json', 'b.json')).rejects.toThrow('exit 1');
+    expect(said.mock.calls.flat().join('\n')).toContain('--json: given more than once');
+  });
+
+  it('refuses a gate without the system that it is about', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    vi.spyOn(process, 'exit').mockImplementation((code) => {
+      throw new Error(`exit ${code}`);
+    });
+    expect((await run('--gate', '--peers', 'kernel,tinc')).systems).toEqual(['weft', 'kernel', 'tinc']);
+    await expect(run('--gate', '--peers', 'tinc')).rejects.toThrow('exit 1');
+    expect(said.mock.calls.flat().join('\n')).toContain('--peers: the gate needs kernel');
+  });
+
+  it('takes `run` for what it does without', async () => {
+    expect((await run('run', '--quick')).rounds).toBe(2);
+  });
+
   it('refuses a gate of fewer rounds than it judges by', async () => {
     const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     vi.spyOn(process, 'exit').mockImplementation((code) => {

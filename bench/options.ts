@@ -156,7 +156,7 @@ function runOptions(words: Argv, { figures, systems }: Catalogue) {
       type: 'string',
       requiresArg: true,
       describe: `Systems to measure beside ${subject}, with commas between them; none for ${subject} alone`,
-      coerce: (text: string) => (text === 'none' ? [] : listOf(peers, 'system')(text)),
+      coerce: (words: string | string[]) => (words === 'none' ? [] : listOf(peers, 'system')(words)),
     })
     .option('rounds', {
       type: 'number',
@@ -189,7 +189,12 @@ function runOptions(words: Argv, { figures, systems }: Catalogue) {
       describe: 'Write the result to bench/results [yes, but for --gate]; --no-save for no',
     })
     .option('json', { type: 'string', requiresArg: true, describe: 'Write the result to this file, too' })
-    .check(({ rounds, seconds, machine, gate: asked, quick: short }) => {
+    .check((parsed) => {
+      const { rounds, seconds, machine, gate: asked, quick: short } = parsed;
+      for (const [name, value] of Object.entries(parsed)) {
+        const list = name === '_' || name === 'only' || name === 'peers';
+        if (Array.isArray(value) && !list) throw new Error(`--${name}: given more than once`);
+      }
       if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1 && rounds <= 1000))
         throw new Error('--rounds: not a count from 1 to 1000');
       // iperf3 takes no fractions.
@@ -197,6 +202,8 @@ function runOptions(words: Argv, { figures, systems }: Catalogue) {
         throw new Error('--seconds: not a whole number from 1 to 3600');
       if (machine !== undefined && !/^[a-z0-9][a-z0-9.-]*$/.test(machine))
         throw new Error('--machine: not made of a-z, 0-9, "." and "-"');
+      if (asked !== undefined && parsed.peers?.includes(gatePeer) === false)
+        throw new Error(`--peers: the gate needs ${gatePeer}`);
       if (asked !== undefined && short) throw new Error('--gate and --quick: choose one');
       if (asked !== undefined && rounds !== undefined && rounds < GATE_ROUNDS)
         throw new Error(`--rounds: the gate needs ${GATE_ROUNDS}`);
@@ -228,9 +235,10 @@ function toOptions(parsed: RunWords, { figures, systems }: Catalogue): BenchOpti
   };
 }
 
-function listOf(known: readonly string[], what: string): (text: string) => string[] {
-  return (text) => {
-    const asked = text.split(',').filter((item) => item !== '');
+/** Of an option that is given more than once all words count. */
+function listOf(known: readonly string[], what: string): (words: string | string[]) => string[] {
+  return (words) => {
+    const asked = [words].flat().flatMap((text) => text.split(',').filter((item) => item !== ''));
     if (asked.length === 0) throw new Error(`no ${what} is named`);
     for (const item of asked) {
       if (!known.includes(item)) throw new Error(`"${item}" is no ${what}: there are ${known.join(', ')}`);

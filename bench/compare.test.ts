@@ -68,6 +68,11 @@ describe('compareResults', () => {
     expect(compareResults(before, before).warnings).toEqual([]);
   });
 
+  it('warns where neither run was left alone', () => {
+    const disturbed = madeUpResult(before.series, { keepDisturbed: true });
+    expect(compareResults(disturbed, disturbed).warnings).toEqual(['disturbed readings count in both']);
+  });
+
   it('warns of what only the first has a reading of', () => {
     const rich = madeUpResult([
       ...['weft', 'kernel', 'tinc', 'n2n'].map((system) => madeUpSeries('tcp-1', system, [1, null])),

@@ -54,6 +54,7 @@ function differences(before: Result, after: Result): string[] {
     ...differ('the kernels differ', ({ machine }) => machine.kernel),
     ...once('bridged packets ran through the firewall', ({ machine }) => machine.bridgeFirewall),
     ...once('disturbed readings count', ({ keepDisturbed }) => keepDisturbed),
+    ...(before.keepDisturbed && after.keepDisturbed ? ['disturbed readings count in both'] : []),
     ...differ('the runs have different numbers of rounds', ({ rounds }) => String(rounds)),
     ...differ('the readings are of different length', ({ seconds }) => `${seconds} s`),
   ];

@@ -47,6 +47,13 @@ describe('the targets', () => {
     );
   });
 
+  it('are not said to be missed by a figure that looks as if it had reached them', () => {
+    const rows = reached([madeUpSeries('tcp-1', 'weft', [6.996]), madeUpSeries('tcp-1', 'kernel', [10])]);
+    expect(targetTable(rows)[2]).toBe('| TCP, 1 stream, to the kernel | 0.7 | 1 | 0.6996 | **missed** |');
+    const exact = reached([madeUpSeries('tcp-1', 'weft', [7]), madeUpSeries('tcp-1', 'kernel', [10])]);
+    expect(targetTable(exact)[2]).toContain('| 0.70 | must |');
+  });
+
   it('name the fastest other system alone where all of them were measured', () => {
     const rows = reached([madeUpSeries('tcp-1', 'weft', [9]), madeUpSeries('tcp-1', 'fastd', [1])]);
     expect(targetTable(rows)[2]).toContain('userspace system (fastd) |');

@@ -170,11 +170,18 @@ export function targetTable(rows: readonly Reached[]): string[] {
       titleOf(row),
       `${bound}${target.must}${suffix}`,
       `${bound}${target.aim}${suffix}`,
-      reached === null ? '-' : `${numberText(reached)}${suffix}`,
+      reached === null ? '-' : `${reachedText(reached, target)}${suffix}`,
       words[verdict],
     ];
   });
   return table(['', 'must', 'aim', 'reached', ''], cells);
+}
+
+/** Rounded, but to no side of a limit that it is not on: 0.6996 has not reached 0.7. */
+function reachedText(reached: number, { must, aim }: Target): string {
+  const text = numberText(reached);
+  const crosses = [must, aim].some((limit) => reached !== limit && Number(text) === limit);
+  return crosses ? String(Number(reached.toPrecision(5))) : text;
 }
 
 function titleOf({ target, over, unmeasured }: Reached): string {

@@ -72,6 +72,27 @@ describe('measure', () => {
     ]);
   });
 
+  it('says what to do where every reading of a row was disturbed', async () => {
+    const said: string[] = [];
+    const out = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        said.push(chunk.toString());
+        done();
+      },
+    });
+    const cpu = { busyCpus: 2, stealShare: 0, otherCpus: 1, workCpus: 1, daemonCpus: 0 };
+    let readings = 0;
+    const run: Workload['run'] = () => {
+      readings += 1;
+      return Promise.resolve({ value: 1, cost: null, cpu: readings > 1 ? cpu : null, details: {} });
+    };
+    await measure(lab, equipment({ workloads: [{ ...workload, run }] }), options, out);
+    expect(said.at(-1)).toMatch(/^1 of 2 rows have no reading that was left alone: .*--keep-disturbed\n$/);
+    said.length = 0;
+    await measure(lab, equipment({}), options, out);
+    expect(said.at(-1)).toMatch(/^measured in /);
+  });
+
   it('ends at once where the one that all are compared with cannot be made', async () => {
     const opened: string[] = [];
     const open = () => {

@@ -59,6 +59,15 @@ export async function measure(
     interrupted: () => lab.interrupted,
   });
   out.write(`measured in ${duration(Date.now() - start)}\n`);
+  const spoilt = series.filter(
+    ({ readings, discarded }) => discarded > 0 && readings.every((one) => one === null),
+  );
+  if (spoilt.length > 0) {
+    out.write(
+      `${spoilt.length} of ${series.length} rows have no reading that was left alone: end other programs, or count disturbed ` +
+        'ones by --keep-disturbed\n',
+    );
+  }
   const machine = { ...describeMachine(), bridgeFirewall: await bridgeFirewall(lab.namespaces[0]) };
   return {
     format: RESULT_FORMAT,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compareResults, comparisonText } from './compare.js';
+import { compareResults, comparisonText, sourceOf } from './compare.js';
 import { madeUpResult, madeUpSeries } from './made-up.js';
 
 const kernel = madeUpSeries('tcp-1', 'kernel', [10, 10.2, 9.8, 10.1, 9.9]);
@@ -104,6 +104,11 @@ describe('compareResults', () => {
 });
 
 describe('comparisonText', () => {
+  it('names what was measured', () => {
+    expect(sourceOf('a.json', before)).toBe('a.json (weft 1, 0123456789, of 2026-01-02)');
+    expect(sourceOf('a.json', { ...before, commit: null })).toBe('a.json (weft 1, of 2026-01-02)');
+  });
+
   it('shows the ratios with their intervals', () => {
     const after = madeUpResult([madeUpSeries('tcp-1', 'weft', [6, 6.1, 5.9, 6, 6.05]), kernel]);
     const text = comparisonText(compareResults(before, after), { before: 'a.json', after: 'b.json' });

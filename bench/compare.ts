@@ -147,6 +147,12 @@ function verdictOf({ low, high }: { low: number; high: number }, higherIsBetter:
   return low > 1 === higherIsBetter ? 'better' : 'worse';
 }
 
+/** A result by its file, with what was measured: `a.json (weft 0.1.0, 0123456789, of 2026-01-02)`. */
+export function sourceOf(file: string, { commit, date, subject, systems }: Result): string {
+  const version = systems.find(({ key }) => key === subject)?.version ?? subject;
+  return `${file} (${[version, ...(commit === null ? [] : [commit])].join(', ')}, of ${date.slice(0, 10)})`;
+}
+
 /** The comparison as Markdown. */
 export function comparisonText(
   { warnings, changes }: Comparison,

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { benchResults, performancePage, setupScript } from '../lab/checkout.js';
 import { Lab } from '../lab/lab.js';
-import { compareResults, comparisonText } from './compare.js';
+import { compareResults, comparisonText, sourceOf } from './compare.js';
 import { gateReference, gateText, judge } from './gate.js';
 import { describeMachine } from './machine.js';
 import { machineName } from './machine-name.js';
@@ -94,8 +94,11 @@ async function reportAgain(asked: { file: string; publish: boolean }): Promise<v
 }
 
 function compare(asked: { before: string; after: string; json: boolean }): void {
-  const comparison = compareResults(readResult(asked.before), readResult(asked.after));
-  print(asked.json ? `${JSON.stringify(comparison, null, 2)}\n` : comparisonText(comparison, asked));
+  const before = readResult(asked.before);
+  const after = readResult(asked.after);
+  const comparison = compareResults(before, after);
+  const names = { before: sourceOf(asked.before, before), after: sourceOf(asked.after, after) };
+  print(asked.json ? `${JSON.stringify(comparison, null, 2)}\n` : comparisonText(comparison, names));
 }
 
 /** The Debian packages of the systems and experiments of a run, each once. */

@@ -18,6 +18,13 @@ import { checkWritable, commitOf, freeName, readResult, writeResult } from './st
 import { systems } from './systems/index.js';
 import { experiments, workloads } from './workloads/index.js';
 
+// A reader that has gone, such as that of `| head`, ends neither a run nor its cleaning up.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.exitCode = 1;
+  });
+}
+
 const meter = new Meter();
 const equipment = {
   ...{ systems, workloads: workloads(meter), experiments: experiments(meter), meter },

@@ -35,14 +35,10 @@ export function inCgroups(paths: readonly string[], argv: readonly string[]): st
 
 /** Removes groups with what is below them, once their processes have ended. */
 export async function removeCgroups(paths: readonly string[]): Promise<void> {
-  await until(
-    `the cgroups of ${basename(paths[0] ?? 'no host')} are empty`,
-    () => {
-      for (const path of paths) removeTree(path);
-      return true;
-    },
-    30,
-  );
+  await until(`the cgroups of ${basename(paths[0] ?? 'no host')} are empty`, () => {
+    for (const path of paths) removeTree(path);
+    return true;
+  });
 }
 
 function removeTree(path: string): void {

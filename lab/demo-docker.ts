@@ -118,17 +118,13 @@ async function demonstrate(h1: DockerHost, h2: DockerHost): Promise<void> {
   await docker(h1, 'network', 'connect', 'shop', 'web');
 
   tell('What weft knows of it:');
-  await until(
-    'weft has learned the names, and Docker has moved the links',
-    async () => {
-      const containers = await h1.containers();
-      const known = containers.map(
-        ({ name, engineNetwork, state }) => `${name} ${engineNetwork.name} ${state}`,
-      );
-      return known.includes('web blue up') && known.includes('web shop up');
-    },
-    30,
-  );
+  await until('weft has learned the names, and Docker has moved the links', async () => {
+    const containers = await h1.containers();
+    const known = containers.map(
+      ({ name, engineNetwork, state }) => `${name} ${engineNetwork.name} ${state}`,
+    );
+    return known.includes('web blue up') && known.includes('web shop up');
+  });
   await weft(h1, 'ps');
   write('\n');
   await weft(h1, 'status');

@@ -124,15 +124,11 @@ export class DockerHost extends WeftClient {
     ]);
     closeSync(log);
     try {
-      const init = await until(
-        `${this.name} boots`,
-        () => {
-          if (hasEnded(child)) throw new Error(read(this.#log('init')));
-          const pid = onlyChild(child);
-          return pid !== undefined && read(`/proc/${pid}/comm`).trim() === 'tini' && pid;
-        },
-        30,
-      );
+      const init = await until(`${this.name} boots`, () => {
+        if (hasEnded(child)) throw new Error(read(this.#log('init')));
+        const pid = onlyChild(child);
+        return pid !== undefined && read(`/proc/${pid}/comm`).trim() === 'tini' && pid;
+      });
       const api = new ApiClient(`/proc/${init}/root/run/weft/weft.sock`, defaultLimits);
       this.#power = { namespace, child, init, cgroups, api };
     } catch (error) {
@@ -199,14 +195,10 @@ export class DockerHost extends WeftClient {
 
   async weftdIsReady(): Promise<void> {
     const weftd = running(this.#weftd, `${this.name} has no weftd running`);
-    await until(
-      `weftd on ${this.name} is ready`,
-      async () => {
-        if (hasEnded(weftd.child)) return true;
-        return (await this.status()).pid === innerPid(weftd.pid);
-      },
-      30,
-    );
+    await until(`weftd on ${this.name} is ready`, async () => {
+      if (hasEnded(weftd.child)) return true;
+      return (await this.status()).pid === innerPid(weftd.pid);
+    });
     if (hasEnded(weftd.child)) throw new Error(`weftd on ${this.name} ended:\n${this.weftdLog}`);
   }
 

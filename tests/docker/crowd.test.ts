@@ -1,7 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { Container } from '../../lab/container.js';
-import { until } from '../../lab/wait.js';
-import { createNetwork, inShare, removeContainers, twoEngines, untilWell } from './engines.js';
+import { createNetwork, inShare, removeContainers, twoEngines, untilUp, untilWell } from './engines.js';
 
 const engines = twoEngines();
 const each = 30;
@@ -24,14 +23,7 @@ it(`starts ${each} containers at once on each host`, async () => {
     const own = (await host.docker('inspect', '--format', format, ...names)).split('\n');
     for (const address of own) expect(inShare(address, index), address).toBe(true);
     addresses.push(...own);
-    await until(
-      'all ports are up',
-      async () => {
-        const up = (await host.ports()).filter(({ state }) => state === 'up');
-        return up.length === each;
-      },
-      60,
-    );
+    await untilUp(host, each);
   }
   expect(new Set(addresses).size).toBe(2 * each);
 

@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Container } from '../../lab/container.js';
 import { until } from '../../lab/wait.js';
-import { clear, createNetwork, twoEngines, untilTraces, untilWell } from './engines.js';
+import { clear, createNetwork, twoEngines, untilTraces, untilUp, untilWell } from './engines.js';
 
 const fixedAddress = '10.32.0.50';
 
@@ -103,7 +103,7 @@ describe('dockerd with live-restore', () => {
     });
     expect(received).toBe(1);
     expect((await near.attachment('blue')).ipv4).toBe(ipv4);
-    expect((await h1.ports()).map(({ state }) => state)).toEqual(['up']);
+    await untilUp(h1, 1);
     await near.remove();
     await until('its port is gone', async () => (await h1.ports()).length === 0, 30);
   });
@@ -117,6 +117,6 @@ describe('dockerd with live-restore', () => {
     await far.reach(ipv4);
     await h1.startDockerd('--live-restore');
     await far.reach(ipv4);
-    expect((await h1.ports()).map(({ state }) => state)).toEqual(['up']);
+    await untilUp(h1, 1);
   });
 });

@@ -108,6 +108,20 @@ export async function untilWell(host: DockerHost): Promise<void> {
   );
 }
 
+/** Waits until a host has so many ports, and all are up. What is told of a link is what the last round of weftd saw. */
+export async function untilUp(host: DockerHost, count: number): Promise<void> {
+  await until(
+    `${host.name} has ${count} ports, and all are up`,
+    async () => {
+      const states = (await host.ports()).map(({ state }) => state);
+      if (states.length !== count || states.some((state) => state !== 'up'))
+        throw new Error(states.join(', '));
+      return true;
+    },
+    60,
+  );
+}
+
 export async function traces(host: DockerHost): Promise<Traces> {
   const leases = (await host.pools()).flatMap((pool) => pool.leases);
   const links = (await host.attempt(['ip', '-br', 'link'])).stdout.match(/^weft/gm);

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { tool } from '../../lab/checkout.js';
 import type { Container } from '../../lab/container.js';
 import { until } from '../../lab/wait.js';
-import { createNetwork, twoEngines } from './engines.js';
+import { createNetwork, twoEngines, untilUp } from './engines.js';
 
 const engines = twoEngines();
 const forged = '02:66:66:66:66:66';
@@ -137,7 +137,7 @@ it('keeps a container that writes into the alias of its link, also over a restar
 
   await write('');
   await until('it is written again', async () => (await alias()) === tagged);
-  expect((await h1.ports()).map(({ state }) => state)).not.toContain('down');
+  await untilUp(h1, 5);
   expect(await scribbler.ping(ipv4)).toBe(true);
 
   await h1.killWeftd();

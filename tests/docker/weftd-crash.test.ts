@@ -3,7 +3,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { type Container, endGroup } from '../../lab/container.js';
 import type { DockerHost } from '../../lab/docker-host.js';
 import { until } from '../../lab/wait.js';
-import { clear, createNetwork, twoEngines } from './engines.js';
+import { clear, createNetwork, twoEngines, untilUp } from './engines.js';
 
 /** One line of iperf3 for each interval. */
 const intervalLine = /\[\s*\d+\]\s+\d+\.\d+-\d+\.\d+\s+sec\s+\S+\s+\w?Bytes/;
@@ -77,11 +77,7 @@ it('serves a container that is started while weftd is away', async () => {
 it('removes what Docker removed while weftd was away', async () => {
   const { h1, h2 } = engines;
   const doomed = await h1.run('doomed', '--network', 'blue');
-  await until(
-    'weft has followed the link into the container',
-    async () => (await h1.ports()).every(({ state }) => state === 'up'),
-    30,
-  );
+  await untilUp(h1, 3);
   // It has written that down when another round is over: otherwise it would wait for a container that it never saw.
   await h1.weft('reload');
   await h1.killWeftd();

@@ -112,18 +112,21 @@ describe('an underlay that changes', () => {
     const moved = '10.77.0.102';
     const received = async () => Number(await b.sys('statistics/rx_bytes'));
     const before = await received();
-    const stream = a.iperf(b, '10.42.0.2', '-b', '50M', '-n', '20M');
+    const stream = a.iperf(b, '10.42.0.2', '-b', '50M', '-n', '40M');
+    let cutOff = Number.POSITIVE_INFINITY;
     const move = async () => {
       await until('the stream flows', async () => (await received()) > before + 2_000_000);
       await h2.namespace.ip('address', 'add', `${moved}/24`, 'dev', 'eth0');
       await h2.namespace.ip('address', 'del', `${h2.ipv4}/24`, 'dev', 'eth0');
+      cutOff = await received();
       h1.configure({ peers: [moved], networks });
       await h1.weft('reload');
       await until('the peer is programmed', async () => (await h1.peers())[0]?.endpoint === moved);
     };
     const [{ gbitPerSecond }] = await Promise.all([stream, move()]);
     expect(gbitPerSecond).toBeGreaterThan(0);
-    expect((await received()) - before).toBeGreaterThan(20_000_000);
+    // Not all of it: iperf3 ends when everything is sent, whatever is still under way.
+    expect((await received()) - cutOff).toBeGreaterThan(5_000_000);
     expect(await b.ping('10.42.0.1')).toBe(true);
   });
 

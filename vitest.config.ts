@@ -7,6 +7,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           testTimeout: 60_000,
+          // Vitest leaves one CPU to itself, which of two is half.
+          maxWorkers: '100%',
           include: [
             'daemon/**/*.test.ts',
             'lab/**/*.test.ts',
@@ -44,6 +46,16 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 240_000,
           hookTimeout: 240_000,
+        },
+      },
+      {
+        // weftd as a service of a real systemd, each in a host of its own; as above.
+        test: {
+          name: 'systemd',
+          include: ['tests/systemd/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
     ],

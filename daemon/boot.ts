@@ -4,10 +4,10 @@ import type { Logger } from 'pino';
 import { defaultConfigFile, loadConfig } from './config/load.js';
 import { type Daemon, startDaemon } from './daemon.js';
 import { loadNative } from './datapath/load.js';
-import { takeActivated } from './docker/activation.js';
 import { EngineApi } from './docker/engine_api.js';
 import { linuxProc } from './reconcile/proc.js';
-import { LmdbStore } from './state/lmdb_store.js';
+import type { Inheritance } from './restart/inherit.js';
+import { openState } from './state/open_state.js';
 import { createLogger } from './telemetry/log.js';
 import { readVersion } from './version.js';
 
@@ -22,6 +22,7 @@ export interface CommandLine {
 /** `onLog` is called as soon as there is a log. Throws the reason of `stopping` when that is aborted before the daemon is ready. */
 export async function boot(
   { configFile, stateDir, socket }: CommandLine,
+  inheritance: Inheritance,
   stopping: AbortSignal,
   onLog: (log: Logger) => void,
 ): Promise<Daemon> {
@@ -30,15 +31,20 @@ export async function boot(
   const loaded = loadConfig(options.configFile, options.configMayBeAbsent);
   const log = await createLogger(loaded.config.log, process.stderr.isTTY === true);
   onLog(log);
+  const version = readVersion();
   return await startDaemon(options, loaded, {
     native: loadNative(),
     proc: linuxProc,
     lookup: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
     log,
-    version: readVersion(),
-    activated: takeActivated(process.env, 'docker'),
+    version,
+    inheritance,
     connectEngine: (path) => new EngineApi(path),
-    openStore: (directory) => LmdbStore.open(directory),
+    openStore: async (directory, meter) => {
+      const { store, notes } = await openState(directory, { version, meter });
+      for (const note of notes) log.warn({ dir: directory }, note);
+      return store;
+    },
     stopping,
   });
 }

@@ -1,19 +1,26 @@
 /** The daemon from the socket to the datapath, with a fake of the addon. */
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { Client } from 'undici';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { until } from '../lab/wait.js';
 import type { Network, Peer, Port, Status } from './api/schema.js';
 import { loadConfig } from './config/load.js';
-import { type Daemon, type DaemonOptions, startDaemon } from './daemon.js';
+import { type Daemon, type DaemonOptions, type Surroundings, startDaemon } from './daemon.js';
+import { Datapath } from './datapath/datapath.js';
 import { FakeNative } from './datapath/fake_native.js';
 import { WeftError } from './errors.js';
 import type { Proc } from './reconcile/proc.js';
+import { nothing } from './restart/inherit.js';
+import { Kept } from './restart/kept.js';
 import { lockDirectory } from './state/directory_lock.js';
-import { LmdbStore } from './state/lmdb_store.js';
+import { openState } from './state/open_state.js';
+import type { Store } from './state/store.js';
 
 interface Answer {
   status: number;
@@ -72,19 +79,24 @@ describe('weftd on a fake kernel', () => {
     rmSync(dir, { recursive: true });
   });
 
-  async function start(from = native, stopping = new AbortController().signal): Promise<void> {
+  async function start(
+    from = native,
+    stopping = new AbortController().signal,
+    more: Partial<Surroundings> = {},
+  ): Promise<void> {
     daemon = await startDaemon(options, loadConfig(options.configFile, true), {
       native: from,
       proc,
       lookup: async () => [],
       log: pino({ level: 'info' }, { write: (line: string) => void logged.push(line) }),
       version: '1.2.3',
-      openStore: (directory) => LmdbStore.open(directory),
-      activated: null,
+      openStore: async (directory) => (await openState(directory, { version: '1.2.3' })).store,
+      inheritance: nothing,
       connectEngine: () => {
         throw new Error('docker.api is off');
       },
       stopping,
+      ...more,
     });
   }
 
@@ -123,6 +135,58 @@ describe('weftd on a fake kernel', () => {
     ]);
     expect(native.notified).toContain('READY=1');
     expect(statSync(options.socket).mode & 0o777).toBe(0o660);
+  });
+
+  it('walks a way, and asks the far host about it', async () => {
+    await start();
+    native.makeNamespace('/run/netns/two', '/proc/1000/root/run/netns/two');
+    for (const [name, netns, address] of [
+      ['web', 'one', '10.42.0.2/24'],
+      ['db', 'two', '10.42.0.3/24'],
+    ] as const) {
+      const port = { network: 'blue', netns, name, addresses: [address] };
+      expect((await call('POST', '/v1/ports', port)).status).toBe(201);
+    }
+    const here = await call('GET', '/v1/why?source=web&destination=10.42.0.3');
+    expect(here.status).toBe(200);
+    expect(here.body).toMatchObject({ state: 'ok', network: 'blue', destination: { label: 'db' } });
+
+    const asked: unknown[] = [];
+    native.engine.onQuery = (peer, { nonce, topic, text }) => {
+      if (topic !== 2) return;
+      asked.push(JSON.parse(Buffer.from(text).toString()));
+      const place = { where: 'port', address: null, declared: false, frozen: false, idle: 1 };
+      const port = { mac: '02:00:00:00:00:09', address: '10.42.0.9', state: 'down', drop: null };
+      const account = { network: 'same', mtu: 1450, to: place, from: { ...place, where: 'asker' }, port };
+      const reply = Buffer.from(JSON.stringify(account));
+      native.engine.raise({ type: 'reply', peer, nonce, topic, text: reply, room: 0 });
+    };
+    const there = await call('GET', '/v1/why?source=web&destination=10.42.0.9');
+    expect(asked).toMatchObject([{ network: 'blue', vni: 42, toAddress: '10.42.0.9', toMac: null }]);
+    expect(there.body).toMatchObject({
+      state: 'trouble',
+      destination: { mac: '02:00:00:00:00:09' },
+      conclusion: expect.stringContaining(
+        'at peer 10.99.0.2: the port of 10.42.0.9 at peer 10.99.0.2 is down',
+      ),
+    });
+
+    const answering = native.engine.onQuery;
+    native.engine.onQuery = (peer, { nonce, topic }) => {
+      const nowhere = { where: 'nowhere', address: null, declared: false, frozen: false, idle: 0 };
+      const none = { network: 'same', mtu: 1450, to: nowhere, from: nowhere, port: null };
+      const reply = Buffer.from(JSON.stringify(none));
+      native.engine.raise({ type: 'reply', peer, nonce, topic, text: reply, room: 0 });
+    };
+    const nobody = await call('GET', '/v1/why?source=web&destination=nosuch');
+    expect([nobody.status, nobody.body.code]).toEqual([404, 'WEFT_WHY_UNKNOWN']);
+    expect(JSON.stringify(nobody.body)).not.toContain('could not be asked');
+    native.engine.onQuery = answering;
+
+    expect((await call('GET', '/v1/why?source=x&destination=y')).body.code).toBe('WEFT_WHY_ELSEWHERE');
+    expect((await call('GET', '/v1/why?source=web&destination=db&network=red')).status).toBe(404);
+    expect((await call('GET', '/v1/why?source=web')).status).toBe(400);
+    expect((await call('GET', '/v1/why?source=&destination=db')).status).toBe(400);
   });
 
   it('adds, shows and removes a port', async () => {
@@ -275,6 +339,40 @@ describe('weftd on a fake kernel', () => {
       expect((await call('DELETE', `/v1/pools/${ref}`)).status).toBe(404);
   });
 
+  it.each([
+    ['goes on for as long as it forwards what it took over', true, '\nEXTEND_TIMEOUT_USEC=30000000'],
+    ['has the time that systemd gives it where it forwards nothing yet', false, ''],
+  ])('that waits for the disk of its state %s', async (_, forwards, patience) => {
+    const use = { mergeTcp: true, mergeUdp: true, sourcePorts: 4 };
+    const kept = new Kept(native, []);
+    const datapath = new Datapath(native, use, () => undefined, kept);
+    const stopping = new AbortController();
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      let ask = (): void => undefined;
+      const asked = new Promise<void>((fulfil) => {
+        ask = fulfil;
+      });
+      const started = start(native, stopping.signal, {
+        openStore: () => {
+          ask();
+          return new Promise<Store>(() => undefined);
+        },
+        inheritance: { ...nothing, takenOver: forwards ? { datapath, kept, after: 1 } : null },
+      });
+      // Nothing is done in the directory any more when the test removes it.
+      await asked;
+      await vi.advanceTimersByTimeAsync(5000);
+      const waitsFor = `the disk of the state directory ${options.stateDir}, for 5 s`;
+      expect(native.notified).toEqual([`STATUS=waiting for ${waitsFor}${patience}`]);
+      stopping.abort();
+      await expect(started).rejects.toMatchObject({ name: 'AbortError' });
+    } finally {
+      vi.useRealTimers();
+      datapath.stop();
+    }
+  });
+
   it('undoes the rest when a part of stopping fails', async () => {
     await start();
     native.engine.stop = () => {
@@ -292,7 +390,7 @@ describe('weftd on a fake kernel', () => {
       return links.call(native, netns);
     };
     await expect(start(native, stopping.signal)).rejects.toMatchObject({ name: 'AbortError' });
-    expect(native.notified).toEqual([]);
+    expect(native.notified).not.toContain('READY=1');
     expect(statSync(options.socket, { throwIfNoEntry: false })).toBeUndefined();
     expect(statSync(join(options.stateDir, 'weftd.pid'), { throwIfNoEntry: false })).toBeUndefined();
   });
@@ -302,6 +400,8 @@ describe('weftd on a fake kernel', () => {
     const { body } = await call('GET', '/v1/openapi.json');
     expect(Object.keys(body.paths).sort()).toEqual(
       [
+        '/v1/captures',
+        '/v1/captures/{id}',
         '/v1/containers',
         '/v1/drops',
         '/v1/events',
@@ -313,6 +413,7 @@ describe('weftd on a fake kernel', () => {
         '/v1/peers',
         '/v1/peers/{ref}',
         '/v1/peers/{ref}/check',
+        '/v1/peers/{ref}/ping',
         '/v1/pools',
         '/v1/pools/{ref}',
         '/v1/ports',
@@ -320,6 +421,7 @@ describe('weftd on a fake kernel', () => {
         '/v1/reload',
         '/v1/status',
         '/v1/version',
+        '/v1/why',
       ].sort(),
     );
   });
@@ -341,6 +443,37 @@ describe('weftd on a fake kernel', () => {
     configure('metrics: { listen: off }');
     expect((await call('POST', '/v1/reload')).body.message).toContain('still has 1 port(s)');
     expect(engine.calls).toEqual(['addPeer 10.99.0.3']);
+  });
+
+  it('starts though its metrics cannot be served, says so, and serves them where a reload says', async () => {
+    // Addresses of no other test.
+    const holder = createServer().listen(0, '127.7.7.8');
+    await once(holder, 'listening');
+    const { port } = holder.address() as AddressInfo;
+    configure(hostConfig.replace('listen: off', `listen: 127.7.7.8:${port}`));
+    await start();
+    const codes = async () =>
+      ((await call('GET', '/v1/status')).body as Status).findings.map(({ code }) => code);
+    await until('the finding', async () => (await codes()).includes('METRICS_LISTEN'));
+
+    configure(hostConfig.replace('listen: off', `listen: 127.7.7.9:${port}`));
+    await call('POST', '/v1/reload');
+    await until('no finding', async () => (await codes()).length === 0);
+    const text = await (await fetch(`http://127.7.7.9:${port}/metrics`)).text();
+    expect(text).toContain('weft_peers{state="self"} 1\n');
+    expect(text).toContain('weft_findings{code="METRICS_LISTEN",severity="warning"} 0\n');
+    expect(text).toContain('weft_api_requests_total{method="POST",route="/v1/reload",status="2xx"} 1\n');
+    expect(text).toMatch(/weft_reconcile_steps_total\{step="put-network"\} 1\n/);
+    await call('GET', '/v1/nowhere');
+    await call('POST', '/v1/ports', { network: 'red', netns: 'one' });
+    await until('requests are counted', async () => {
+      const now = await (await fetch(`http://127.7.7.9:${port}/metrics`)).text();
+      return (
+        now.includes('weft_api_requests_total{method="other",route="other",status="4xx"} 1\n') &&
+        now.includes('weft_api_requests_total{method="POST",route="/v1/ports",status="4xx"} 1\n')
+      );
+    });
+    await new Promise((resolve) => holder.close(resolve));
   });
 
   it('reports a file that it refused until one is in force', async () => {
@@ -438,10 +571,9 @@ describe('weftd on a fake kernel', () => {
   });
 
   it('waits for a weftd that was just killed to let its state go', async () => {
-    startTimes.set(4242, '5');
-    lockDirectory(options.stateDir, proc, 4242);
+    const release = await lockDirectory(options.stateDir, new FakeNative());
     const starting = start();
-    setTimeout(() => startTimes.delete(4242), 100);
+    setTimeout(release, 100);
     await starting;
     expect((await call('GET', '/v1/version')).status).toBe(200);
   });

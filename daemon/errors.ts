@@ -7,8 +7,11 @@
 interface ErrorKind {
   /** HTTP status of the API. */
   readonly http: number;
-  /** Exit status of the CLI: 1 failed, 2 usage, 3 daemon not reachable, 4 not found, 5 conflict. */
-  readonly exit: 1 | 2 | 3 | 4 | 5;
+  /**
+   * Exit status: 1 failed, 2 usage, 3 daemon not reachable, 4 not found, 5 conflict, 6 nothing to be tried again before somebody has
+   * done what the remedy says. systemd does not start a weftd again that ended with 2, 5 or 6.
+   */
+  readonly exit: 1 | 2 | 3 | 4 | 5 | 6;
   /** One sentence without its full stop; `{name}` is filled from the details. */
   readonly sentence: string;
   /** What the reader can do about it, as sentences. */
@@ -16,7 +19,7 @@ interface ErrorKind {
 }
 
 const table = {
-  WEFT_USAGE: { http: 400, exit: 2, sentence: '{reason}', remedy: 'See "weft --help".' },
+  WEFT_USAGE: { http: 400, exit: 2, sentence: '{reason}', remedy: 'See "{command} --help".' },
   WEFT_INVALID: {
     http: 400,
     exit: 2,
@@ -97,6 +100,19 @@ const table = {
     sentence: '"{name}" fits more than one port: {matches}',
     remedy: 'Use the ID, the --name, or IFNAME@NETNS.',
   },
+  WEFT_WHY_ELSEWHERE: {
+    http: 404,
+    exit: 4,
+    sentence: 'neither "{source}" nor "{destination}" is at a port of this host{where}',
+    remedy: 'Ask on the host of one of them; "weft port ls" and "weft ps" list what is here.',
+  },
+  WEFT_WHY_UNKNOWN: {
+    http: 404,
+    exit: 4,
+    sentence: 'there is no port or container named "{name}" here or at the peers that answered{silent}',
+    remedy:
+      'Check the name, or give the address instead; "weft port ls" and "weft ps" list what is on a host.',
+  },
   WEFT_PORT_EXISTS: {
     http: 409,
     exit: 5,
@@ -127,11 +143,31 @@ const table = {
     sentence: 'there is no network namespace {netns}: {reason}',
     remedy: 'Give --netns the name of one in /run/netns ("ip netns ls"), a path, or the PID of a process.',
   },
+  WEFT_NETNS_DENIED: {
+    http: 403,
+    exit: 6,
+    sentence: 'the kernel does not let weftd see network namespace {netns} ({errno})',
+    remedy:
+      'Without CAP_SYS_PTRACE over it, also root is not shown the namespaces of a process that is of another user namespace, cannot be dumped or has more capabilities. Run weftd by its systemd unit or as root of the host; or give the namespace a name ("ip netns attach NAME PID") and attach that.',
+  },
   WEFT_PEER_NOT_FOUND: {
     http: 404,
     exit: 4,
     sentence: 'there is no peer "{name}"',
     remedy: '"weft peer ls" lists the peers.',
+  },
+  WEFT_PEER_NO_ANSWER: {
+    http: 503,
+    exit: 1,
+    sentence: 'peer {peer} answered none of {sent} hello(s)',
+    remedy:
+      'Only a weftd answers, and only a host that it has as its peer: see "weft peer inspect {peer}" here and there, and whether UDP to the VXLAN port passes.',
+  },
+  WEFT_WAITED: {
+    http: 503,
+    exit: 1,
+    sentence: 'waited {seconds} s: {reason}',
+    remedy: '"weft status" and the log of weftd say more; --timeout waits longer.',
   },
   WEFT_PEER_EXISTS: {
     http: 409,
@@ -139,6 +175,86 @@ const table = {
     sentence: 'peer {address} exists already',
     remedy:
       'One peer has one address. To change its port, checksum or offload, remove it with "weft peer rm {address}" and add it again; one of the configuration file is changed there.',
+  },
+  WEFT_CAPTURE_TARGET: {
+    http: 404,
+    exit: 4,
+    sentence: 'there is no port, network or peer "{name}"',
+    remedy: '"weft port ls", "weft network ls" and "weft peer ls" list them.',
+  },
+  WEFT_CAPTURE_AMBIGUOUS: {
+    http: 409,
+    exit: 5,
+    sentence: '"{name}" is a {kinds}',
+    remedy: 'Say which with --kind, such as "--kind {kind}".',
+  },
+  WEFT_CAPTURE_INACTIVE: {
+    http: 409,
+    exit: 5,
+    sentence: 'nothing passes {object}, because it is not in use',
+    remedy: '"weft status" and "weft port ls" say why.',
+  },
+  WEFT_CAPTURE_LIMIT: {
+    http: 409,
+    exit: 5,
+    sentence: '{limit} captures run already, which is the limit',
+    remedy: 'End one of them: GET /v1/captures tells which processes read them.',
+  },
+  WEFT_CAPTURE_NOT_FOUND: {
+    http: 404,
+    exit: 4,
+    sentence: 'there is no capture "{id}"',
+    remedy: 'It may have ended already.',
+  },
+  WEFT_CAPTURE_CONNECTION: {
+    http: 500,
+    exit: 1,
+    sentence: 'weftd cannot write frames to this connection',
+    remedy: 'Use the unix socket of weftd, and the Node.js that weft was built for.',
+  },
+  WEFT_CAPTURE_NO_LIBPCAP: {
+    http: 500,
+    exit: 1,
+    sentence: 'a filter needs libpcap, which this machine does not have',
+    remedy:
+      'Install it ("apt install libpcap0.8", "dnf install libpcap"), or capture without a filter and filter the file.',
+  },
+  WEFT_CAPTURE_FILTER: {
+    http: 400,
+    exit: 2,
+    sentence: 'the filter "{filter}" cannot be used: {reason}',
+    remedy: 'pcap-filter(7) describes the language; quote what the shell would take for itself.',
+  },
+  WEFT_CAPTURE_TERMINAL: {
+    http: 400,
+    exit: 2,
+    sentence: 'frames are not for a terminal, and neither tcpdump nor tshark is there to print them',
+    remedy: 'Install one of them ("apt install tcpdump"), or write a file with -w FILE.pcapng.',
+  },
+  WEFT_CAPTURE_NO_CAP: {
+    http: 500,
+    exit: 1,
+    sentence: 'the optional package "cap", which captures on interfaces, is not built here',
+    remedy:
+      'Use "tcpdump -i {interface} -w FILE udp port 4789"; or build it in the directory of weft: "apt install libpcap-dev", "npm rebuild cap".',
+  },
+  WEFT_CAPTURE_INTERFACE: {
+    http: 500,
+    exit: 1,
+    sentence: 'cannot capture on {interface}: {reason}',
+    remedy: 'Check its name with "ip link"; capturing needs root.',
+  },
+  WEFT_CAPTURE_OUTPUT: {
+    http: 500,
+    exit: 1,
+    sentence: 'cannot write to {file}: {reason}',
+    remedy: 'Check its directory, its permissions, and the space left on its file system.',
+  },
+  WEFT_CAPTURE_FILE: {
+    http: 409,
+    exit: 5,
+    sentence: '{file} holds something that is no capture, and is left as it is',
+    remedy: 'Name another file with --write, or remove it.',
   },
   WEFT_FDB_NOT_FOUND: {
     http: 404,
@@ -301,7 +417,7 @@ const table = {
   },
   WEFT_PERMISSION: {
     http: 403,
-    exit: 1,
+    exit: 6,
     sentence: 'not permitted: {action}',
     remedy:
       'weftd needs CAP_NET_ADMIN, and CAP_SYS_ADMIN for ports in other network namespaces: run it as root or by its systemd unit.',
@@ -323,14 +439,51 @@ const table = {
     http: 500,
     exit: 1,
     sentence: 'the state directory {dir} cannot be used: {reason}',
-    remedy: 'Check its owner, its permissions, and the space left on its file system.',
+    remedy:
+      'Check its owner, its permissions, the space left on its file system ("df"), whether that is mounted read-only, and its disk ("dmesg").',
   },
   WEFT_STATE_DAMAGED: {
     http: 500,
-    exit: 1,
+    exit: 6,
     sentence: 'the state in {dir} is damaged: {reason}',
     remedy:
-      'Put a copy of the directory back, or move it away and start weftd again: it then begins anew with what the configuration file declares. Networks of Docker are to be removed and created again.',
+      'Put a backup back with "weft state restore FILE". Without one, move the directory away and start weftd again: it then begins anew with what the configuration file declares, and networks of Docker are to be removed and created again. Check the disk.',
+  },
+  WEFT_STATE_ABSENT: {
+    http: 404,
+    exit: 4,
+    sentence: 'there is no state in {dir}',
+    remedy:
+      'Where weftd uses another directory, name it with --state-dir DIR; weftd makes the state when it is started for the first time.',
+  },
+  WEFT_BACKUP_UNUSABLE: {
+    http: 500,
+    exit: 1,
+    sentence: 'the file {file} cannot be used: {reason}',
+    remedy:
+      'Check its name and its permissions; when it is to be written, also its directory and the space left on its file system ("df").',
+  },
+  WEFT_BACKUP_DAMAGED: {
+    http: 500,
+    exit: 6,
+    sentence: '{file} is no backup, or a damaged one: {reason}',
+    remedy:
+      'Use another backup; "weft state check FILE" says whether one is whole. The state of weftd stays as it is.',
+  },
+  WEFT_STATE_NEWER: {
+    http: 500,
+    exit: 6,
+    sentence:
+      'the state in {dir} was written by weft {version} in a newer form (schema {schema}; this is weft {own}, which reads up to {known})',
+    remedy:
+      'Install weft {version} or later again. To go on with this version, {back}; what was changed since is lost then.',
+  },
+  WEFT_STATE_FOREIGN: {
+    http: 409,
+    exit: 6,
+    sentence: 'the state in {dir} belongs to another machine, "{machine}" (host ID {host})',
+    remedy:
+      'When this machine takes the place of that one, run "weft state adopt". When it is a copy of it, move the directory away: two hosts with one ID and the same addresses disturb each other.',
   },
   WEFT_SOCKET_TAKEN: {
     http: 409,
@@ -346,28 +499,46 @@ const table = {
   },
   WEFT_NO_TUN: {
     http: 500,
-    exit: 1,
+    exit: 6,
     sentence: '/dev/net/tun cannot be used: {reason}',
     remedy:
       'Load the module with "modprobe tun"; in a container, pass --device /dev/net/tun and --cap-add NET_ADMIN.',
   },
   WEFT_KERNEL_TOO_OLD: {
     http: 500,
-    exit: 1,
+    exit: 6,
     sentence: 'Linux {kernel} is too old: weft needs {needed} or later',
     remedy: 'Use a newer kernel.',
   },
   WEFT_ADDON: {
     http: 500,
-    exit: 1,
+    exit: 6,
     sentence: 'the native addon cannot be loaded: {reason}',
-    remedy: 'Build it with "npm run build".',
+    remedy: 'Install weft again; in a checkout, build it with "npm run build".',
   },
   WEFT_KERNEL: {
     http: 500,
     exit: 1,
     sentence: 'the kernel refused {action}: {reason}',
     remedy: 'See the log of weftd for what led to it.',
+  },
+  WEFT_BACKUP_EXISTS: {
+    http: 409,
+    exit: 5,
+    sentence: '{file} exists already',
+    remedy: 'Name another file, or have it replaced with --force.',
+  },
+  WEFT_REPORT_EXISTS: {
+    http: 409,
+    exit: 5,
+    sentence: '{file} exists already',
+    remedy: 'Name another file with --output, or remove it.',
+  },
+  WEFT_REPORT_FAILED: {
+    http: 500,
+    exit: 1,
+    sentence: 'the report cannot be written to {file}: {reason}',
+    remedy: 'Name another place with --output. It needs the program "tar".',
   },
   WEFT_TOO_LARGE: {
     http: 413,

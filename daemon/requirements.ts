@@ -3,7 +3,7 @@ import type { Probe } from './datapath/kernel.js';
 import { WeftError } from './errors.js';
 
 /** SO_NETNS_COOKIE came with 5.12; UDP_SEGMENT and UDP_GRO are older. */
-const neededKernel = [5, 12] as const;
+export const neededKernel = [5, 12] as const;
 
 /** Throws WEFT_KERNEL_TOO_OLD, WEFT_PERMISSION or WEFT_NO_TUN. */
 export function checkRequirements(probe: Probe): void {

@@ -11,6 +11,9 @@ export const demoProgram = inCheckout('dist/lab/demo.js');
 export const dockerDemoProgram = inCheckout('dist/lab/demo-docker.js');
 export const cleanProgram = inCheckout('dist/lab/clean.js');
 export const dockerHostInit = inCheckout('lab/docker-host-init');
+export const systemdHostInit = inCheckout('lab/systemd-host-init');
+/** The directory of all of it. */
+export const checkout = inCheckout('');
 export const scapyCheck = inCheckout('lab/scapy-check');
 export const setupScript = inCheckout('scripts/setup');
 export const benchResults = inCheckout('bench/results');

@@ -2,19 +2,20 @@
  * A host with a container engine: a real dockerd and a weftd at their default paths, in namespaces of every kind, with a PID 1, a /run and
  * a disk of its own. It can lose its power and boot again.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { ApiClient } from '../daemon/cli/client.js';
 import { defaultLimits } from '../daemon/cli/io.js';
-import { inCgroups, makeCgroups, removeCgroups } from './cgroups.js';
+import { makeCgroups, removeCgroups } from './cgroups.js';
 import { dockerHostInit, weftdProgram, weftProgram } from './checkout.js';
 import { attempt, CommandError, type Output, type RunOptions } from './command.js';
 import { Container } from './container.js';
 import { imageSettings, labImage } from './docker-image.js';
 import { killed, type Namespace } from './namespace.js';
+import { ended, hasEnded, innerPid, onlyChild, read, spawnIn } from './processes.js';
 import { until } from './wait.js';
 import { WeftClient } from './weft-client.js';
 
@@ -334,27 +335,6 @@ export class DockerHost extends WeftClient {
   }
 }
 
-function spawnIn(
-  cgroups: readonly string[],
-  log: number,
-  env: Record<string, string>,
-  argv: readonly string[],
-): ChildProcess {
-  const [file, ...rest] = inCgroups(cgroups, argv) as [string, ...string[]];
-  const child = spawn(file, rest, { stdio: ['ignore', log, log], env: { ...process.env, ...env }, cwd: '/' });
-  child.on('error', () => {});
-  return child;
-}
-
-function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
-}
-
-/** Waits for a child that is dying already. */
-function ended(child: ChildProcess): Promise<void> {
-  return hasEnded(child) ? Promise.resolve() : new Promise((resolve) => child.once('exit', () => resolve()));
-}
-
 async function end(program: Program | undefined, signal: NodeJS.Signals): Promise<void> {
   if (program === undefined || hasEnded(program.child)) return;
   process.kill(program.pid, signal);
@@ -364,26 +344,6 @@ async function end(program: Program | undefined, signal: NodeJS.Signals): Promis
 function running(program: Program | undefined, otherwise: string): Program {
   if (program === undefined) throw new Error(otherwise);
   return program;
-}
-
-/** PID of the process that nsenter or unshare has forked. */
-function onlyChild(child: ChildProcess): number | undefined {
-  const pids = read(`/proc/${child.pid}/task/${child.pid}/children`).trim();
-  return pids === '' ? undefined : Number(pids.split(' ')[0]);
-}
-
-/** The PID that a process of a host has there. */
-function innerPid(pid: number): number | undefined {
-  const [, pids] = /^NSpid:\s+(.*)$/m.exec(read(`/proc/${pid}/status`)) ?? [];
-  return pids === undefined ? undefined : Number(pids.split(/\s+/).at(-1));
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 /** Whether Docker answers on its socket. */

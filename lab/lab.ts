@@ -3,7 +3,15 @@
  * prefix of this run. Nothing in the machine's own network namespace is touched, and everything goes away with {@link Lab.close}, on
  * SIGINT, SIGTERM and SIGHUP (all labs of the process), and at the next {@link Lab.open} when this process was killed.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { removeCgroups } from './cgroups.js';
@@ -16,6 +24,7 @@ import { Host } from './host.js';
 import { KernelHost } from './kernel-host.js';
 import { Namespace, removeNamespace } from './namespace.js';
 import { OvsHost } from './ovs-host.js';
+import { SystemdHost } from './systemd-host.js';
 
 const tag = 'weftlab';
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -46,6 +55,7 @@ export class Lab {
   readonly #making = new Set<Promise<Namespace>>();
   readonly #hosts: Host[] = [];
   readonly #dockerHosts: DockerHost[] = [];
+  readonly #systemdHosts: SystemdHost[] = [];
   #image: Promise<string> | undefined;
   #underlay: Namespace | undefined;
   #addresses = 0;
@@ -116,9 +126,7 @@ export class Lab {
   /** A container that an engine of the lab has made. */
   async container(name: string, container: Container): Promise<Guest> {
     if (this.#closing) throw new Error('the lab is closing');
-    const namespace = await Namespace.adopt(this.#prefix + name, await container.networkNamespace());
-    this.#namespaces.push(namespace);
-    return new Guest(namespace);
+    return new Guest(await this.#adopt(name, await container.networkNamespace()));
   }
 
   /** A host for one weftd, which is not started yet. */
@@ -136,16 +144,30 @@ export class Lab {
       name,
       dir: join(this.dir, name),
       ...place,
-      plug: () => this.#plug(name, place),
-      unplug: async () => {
-        await this.#underlay?.attempt(['ip', 'link', 'del', name]);
-      },
+      ...this.#plugs(name, place),
       image: () => {
         this.#image ??= this.#makeImage();
         return this.#image;
       },
     });
     this.#dockerHosts.push(host);
+    await host.powerOn();
+    return host;
+  }
+
+  /** A host that a systemd of its own runs, which has booted, and in which nothing of weft is. */
+  async systemdHost(name: string): Promise<SystemdHost> {
+    const place = this.#place();
+    const dir = join(this.dir, name);
+    mkdirSync(dir);
+    const host = new SystemdHost({
+      name,
+      dir,
+      ...place,
+      ...this.#plugs(name, place),
+      adopt: (guest, path) => this.#adopt(guest, path),
+    });
+    this.#systemdHosts.push(host);
     await host.powerOn();
     return host;
   }
@@ -191,6 +213,22 @@ export class Lab {
     };
   }
 
+  /** For a host that is plugged in whenever it boots. */
+  #plugs(name: string, place: Place): { plug: () => Promise<Namespace>; unplug: () => Promise<void> } {
+    return {
+      plug: () => this.#plug(name, place),
+      unplug: async () => {
+        await this.#underlay?.attempt(['ip', 'link', 'del', name]);
+      },
+    };
+  }
+
+  async #adopt(name: string, path: string): Promise<Namespace> {
+    const namespace = await Namespace.adopt(this.#prefix + name, path);
+    this.#namespaces.push(namespace);
+    return namespace;
+  }
+
   /** Makes a namespace whose eth0 is on the underlay. */
   async #plug(name: string, { ipv4, ipv6, mac }: Place): Promise<Namespace> {
     const namespace = await this.namespace(name);
@@ -213,7 +251,7 @@ export class Lab {
   async #close(): Promise<void> {
     try {
       await Promise.all(this.#hosts.map((host) => host.kill()));
-      await Promise.all(this.#dockerHosts.map((host) => host.powerOff()));
+      await Promise.all([...this.#dockerHosts, ...this.#systemdHosts].map((host) => host.powerOff()));
       await Promise.allSettled(this.#making);
       await Promise.all(this.#namespaces.map((namespace) => namespace.remove()));
       await removeCgroupsOfHosts(this.dir);

@@ -12,5 +12,5 @@ const wanted = Object.entries(read('package-lock.json')).filter(([path]) => path
 const installed = read('node_modules/.package-lock.json');
 const fits = ([path, entry]) =>
   installed[path] === undefined ? entry.optional === true : installed[path].version === entry.version;
-const platform = `node_modules/@lmdb/lmdb-${process.platform}-${process.arch}`;
+const platform = `node_modules/@esbuild/${process.platform}-${process.arch}`;
 process.exit(wanted.length > 0 && wanted.every(fits) && installed[platform] !== undefined ? 0 : 1);

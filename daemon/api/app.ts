@@ -4,6 +4,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { matchedRoutes } from 'hono/route';
 import type { Logger } from 'pino';
 import { WeftError } from '../errors.js';
 import type { EntryIntent } from '../intent/entries.js';
@@ -12,11 +13,17 @@ import type { PeerIntent } from '../intent/peers.js';
 import type { PortIntent } from '../intent/ports.js';
 import type { ReloadIntent } from '../intent/reload.js';
 import type { Ipam } from '../ipam/ipam.js';
+import type { Mesh } from '../mesh/mesh.js';
 import type { OffloadChecks } from '../mesh/offload_checks.js';
 import type { Owner } from '../model/objects.js';
 import type { Catalog } from '../state/catalog.js';
+import type { Captures } from '../telemetry/captures.js';
 import type { EventBus } from '../telemetry/events.js';
 import type { HealthMonitor } from '../telemetry/health.js';
+import { secondsSince } from '../telemetry/histogram.js';
+import type { RequestMeter } from '../telemetry/meters.js';
+import type { Why } from '../why/why.js';
+import { streamCapture } from './capture_stream.js';
 import { streamEvents } from './event_stream.js';
 import * as routes from './routes.js';
 import type { Identity, Views } from './views.js';
@@ -28,11 +35,15 @@ export interface ApiParts {
   ports: PortIntent;
   peers: PeerIntent;
   offloadChecks: Pick<OffloadChecks, 'check'>;
+  mesh: Pick<Mesh, 'ping' | 'checkPath'>;
   entries: EntryIntent;
+  why: Pick<Why, 'ask'>;
   pools: Pick<Ipam, 'removePool'>;
+  captures: Captures;
   reload: ReloadIntent;
   events: EventBus;
   health: HealthMonitor;
+  meter: Pick<RequestMeter, 'request'>;
   identity: Identity;
   log: Logger;
   /** PID at the other end of the connection that carries the request; null when it cannot be told. */
@@ -46,6 +57,9 @@ type Env = { Bindings: HttpBindings };
 /** Bytes of a request body. */
 const largestBody = 256 * 1024;
 
+/** Seconds that the answer to a hello may take. */
+const usualTimeout = 1;
+
 const owner: Owner = { kind: 'api', ref: 'weft' };
 
 export function createApp(parts: ApiParts): OpenAPIHono<Env> {
@@ -58,10 +72,17 @@ export function createApp(parts: ApiParts): OpenAPIHono<Env> {
     },
   });
   app.use(async (c, next) => {
+    const began = performance.now();
+    await next();
+    const { method, route } = routeOf(c);
+    parts.meter.request({ method, route, status: c.res.status }, secondsSince(began));
+  });
+  app.use(async (c, next) => {
     await parts.ready;
     await next();
     const { method, path } = c.req;
-    if (method !== 'GET' && c.res.ok)
+    // A ping changes nothing, and comes every second.
+    if (method !== 'GET' && c.res.ok && !path.endsWith('/ping'))
       parts.log.info({ method, path, pid: parts.callerOf(c.env) ?? undefined }, 'changed through the API');
   });
   app.use(
@@ -84,6 +105,7 @@ export function createApp(parts: ApiParts): OpenAPIHono<Env> {
   addHost(app, parts);
   addObjects(app, parts);
   addFdb(app, parts);
+  addCaptures(app, parts);
   app.doc31('/v1/openapi.json', {
     openapi: '3.1.0',
     info: {
@@ -160,8 +182,17 @@ function addObjects(app: OpenAPIHono<Env>, parts: ApiParts): void {
   app.openapi(routes.getPeer, (c) => c.json(views.peer(catalog.peer(c.req.valid('param').ref)), 200));
   app.openapi(routes.checkPeer, async (c) => {
     const peer = catalog.peer(c.req.valid('param').ref);
-    await parts.offloadChecks.check(peer.id);
+    await Promise.all([parts.offloadChecks.check(peer.id), parts.mesh.checkPath(peer.id)]);
     return c.json(views.peer(peer), 200);
+  });
+  app.openapi(routes.pingPeer, async (c) => {
+    const { id } = catalog.peer(c.req.valid('param').ref);
+    const { size, timeout = usualTimeout } = c.req.valid('json');
+    const padded = size === undefined ? {} : { bytes: views.helloBytes(id, size) };
+    const reply = await parts.mesh.ping(id, { ...padded, patience: timeout * 1000 });
+    const rtt = reply.outcome === 'answered' ? reply.microseconds / 1000 : null;
+    const error = reply.outcome === 'failed' ? reply.error : null;
+    return c.json({ answered: reply.outcome === 'answered', rtt, error }, 200);
   });
   app.openapi(routes.deletePeer, async (c) => {
     await parts.peers.remove(c.req.valid('param').ref, owner);
@@ -169,7 +200,11 @@ function addObjects(app: OpenAPIHono<Env>, parts: ApiParts): void {
   });
 }
 
-function addFdb(app: OpenAPIHono<Env>, { views, entries }: ApiParts): void {
+function addFdb(app: OpenAPIHono<Env>, { views, entries, why }: ApiParts): void {
+  app.openapi(routes.why, async (c) => {
+    const { source, destination, network } = c.req.valid('query');
+    return c.json(await why.ask(source, destination, network ?? null), 200);
+  });
   app.openapi(routes.listFdb, (c) => {
     const { network, limit } = c.req.valid('query');
     const { entries: found, more } = views.fdb(network ?? null, limit);
@@ -190,8 +225,28 @@ function addFdb(app: OpenAPIHono<Env>, { views, entries }: ApiParts): void {
   });
 }
 
+function addCaptures(app: OpenAPIHono<Env>, { captures, callerOf }: ApiParts): void {
+  app.openapi(routes.listCaptures, (c) => c.json(captures.list(), 200));
+  app.openapi(
+    routes.createCapture,
+    (c) => streamCapture(c.env, captures, c.req.valid('json'), callerOf(c.env)) as never,
+  );
+  app.openapi(routes.deleteCapture, (c) => {
+    captures.end(c.req.valid('param').id);
+    return c.body(null, 204);
+  });
+}
+
 function answer(c: Context, error: WeftError): Response {
   return c.json(error.toBody(), error.http as 400);
+}
+
+/** The route that answered, as the table has it; `other` when there is none. */
+function routeOf(c: Context): { method: string; route: string } {
+  const found = matchedRoutes(c).find(({ method }) => method !== 'ALL');
+  return found === undefined
+    ? { method: 'other', route: 'other' }
+    : { method: found.method, route: found.path };
 }
 
 /** What a path can be asked with. */

@@ -147,9 +147,20 @@ export const getPeer = createRoute({
 export const checkPeer = createRoute({
   method: 'post',
   path: '/v1/peers/{ref}/check',
-  summary: 'Check now whether bursts sent by UDP_SEGMENT arrive at the peer as they were sent',
+  summary:
+    'Check now whether bursts sent by UDP_SEGMENT arrive at the peer as they were sent, and how large a datagram may be',
   request: refParam,
-  responses: { 200: json('The peer, with the result in offloadCheck', schema.PeerSchema), ...failures },
+  responses: {
+    200: json('The peer, with the results in offloadCheck and pathMtu', schema.PeerSchema),
+    ...failures,
+  },
+});
+export const pingPeer = createRoute({
+  method: 'post',
+  path: '/v1/peers/{ref}/ping',
+  summary: 'Send the peer one hello, and wait for its answer',
+  request: { ...refParam, ...body(schema.PingRequestSchema) },
+  responses: { 200: json('What came of it', schema.PingSchema), ...failures },
 });
 export const deletePeer = createRoute({
   method: 'delete',
@@ -157,6 +168,20 @@ export const deletePeer = createRoute({
   summary: 'Remove a peer',
   request: refParam,
   responses: removed,
+});
+
+export const why = createRoute({
+  method: 'get',
+  path: '/v1/why',
+  summary: 'The way of a frame from one end to the other, and what is in its way',
+  request: {
+    query: z.object({
+      source: z.string().min(1).openapi({ description: 'Address, MAC, or name of a port or container' }),
+      destination: z.string().min(1),
+      network: z.string().optional().openapi({ description: 'Where both are on several' }),
+    }),
+  },
+  responses: { 200: json('The way', schema.WhySchema), ...failures },
 });
 
 /** FDB entries that an answer has at most when the request does not say. */
@@ -196,4 +221,28 @@ export const flushFdb = createRoute({
   summary: 'Forget what was learned; declared entries stay',
   request: body(z.strictObject({ network: z.string().optional() })),
   responses: { 204: { description: 'Flushed' }, ...failures },
+});
+
+export const listCaptures = read('/v1/captures', 'Captures that run', z.array(schema.CaptureSchema));
+/** A header of the answer: the ID of the capture, by which it can be ended. */
+export const captureHeader = 'weft-capture';
+export const createCapture = createRoute({
+  method: 'post',
+  path: '/v1/captures',
+  summary: `Capture frames from now on, as pcapng, until a limit is reached, the capture is deleted, or the connection ends; the connection serves nothing else any more. The header "${captureHeader}" is its ID. A file that does not end with interface statistics was cut off`,
+  request: body(schema.CaptureCreateSchema),
+  responses: {
+    200: {
+      description: 'The file',
+      content: { 'application/x-pcapng': { schema: z.string().openapi({ format: 'binary' }) } },
+    },
+    ...failures,
+  },
+});
+export const deleteCapture = createRoute({
+  method: 'delete',
+  path: '/v1/captures/{id}',
+  summary: 'End a capture; what was captured is still sent',
+  request: { params: z.object({ id: z.string() }) },
+  responses: removed,
 });

@@ -3,6 +3,7 @@
  * shapes unchanged. Fields are only ever added.
  */
 import { z } from '@hono/zod-openapi';
+import { captureLimits, pingSizes } from './limits.js';
 
 export const origins = ['file', 'api', 'docker', 'cni'] as const;
 
@@ -191,10 +192,34 @@ export const PeerSchema = z
     owner: OwnerSchema,
     state: z.enum(['active', 'silent', 'unresolved', 'self', 'failed']).openapi({
       description:
-        'silent: programmed, but no datagram came from it in the last minute (there is no liveness protocol yet)',
+        'silent: programmed, but it does not answer hellos any more, or, where it never did, no datagram came from it in the last minute',
     }),
     reason: z.string().nullable(),
-    pathMtu: z.number().int().nullable(),
+    hello: z
+      .object({
+        state: z.enum(['alive', 'silent', 'foreign', 'unknown']).openapi({
+          description:
+            'alive: it answers hellos. silent: it did, and does not any more. foreign: it never did, and sends VXLAN. unknown: none of that yet',
+        }),
+        since: z.iso.datetime().nullable(),
+        rtt: z.number().nullable().openapi({ description: 'Milliseconds, smoothed' }),
+        jitter: z.number().nullable().openapi({ description: 'Milliseconds by which round trips differ' }),
+        answeredAt: z.iso.datetime().nullable(),
+        unanswered: z.number().int().openapi({ description: 'Hellos since the last answer' }),
+        host: z.string().nullable().openapi({ description: 'Its host ID' }),
+        version: z.string().nullable(),
+        seenAs: z.string().nullable().openapi({ description: 'The address of this host that it sees' }),
+        reason: z.string().nullable().openapi({ description: 'Why it is not alive, where that can be told' }),
+      })
+      .openapi({ description: 'What weft hosts say to each other; only a weftd answers' }),
+    pathMtu: z.number().int().nullable().openapi({
+      description: 'Bytes of IP that arrive there, as far as is known',
+    }),
+    routeMtu: z.number().int().nullable().openapi({ description: 'Bytes of IP that the kernel knows of' }),
+    pathCheckedAt: z.iso
+      .datetime()
+      .nullable()
+      .openapi({ description: 'When datagrams of that size were tried last' }),
     offloadDisabled: z
       .string()
       .nullable()
@@ -217,6 +242,35 @@ export const PeerSchema = z
     counters: CountersSchema.nullable(),
   })
   .openapi('Peer');
+
+export const PingSchema = z
+  .object({
+    answered: z.boolean(),
+    rtt: z.number().nullable().openapi({ description: 'Milliseconds' }),
+    error: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Why the question could not be sent: the name of an errno' }),
+  })
+  .openapi('Ping');
+
+export const PingRequestSchema = z
+  .strictObject({
+    size: z
+      .number()
+      .int()
+      .min(pingSizes.min)
+      .max(pingSizes.max)
+      .optional()
+      .openapi({ description: 'Bytes of the IP packet; default: the smallest' }),
+    timeout: z
+      .number()
+      .min(0.01)
+      .max(20)
+      .optional()
+      .openapi({ description: 'Seconds that the answer may take; default: 1' }),
+  })
+  .openapi('PingRequest');
 
 export const PeerCreateSchema = z
   .strictObject({
@@ -268,6 +322,7 @@ export const StatusSchema = z
     pid: z.number().int(),
     startedAt: z.iso.datetime(),
     config: z.string().nullable().openapi({ description: 'The file in use; null when there is none' }),
+    stateDir: z.string().openapi({ description: 'Absolute path of the state directory' }),
     kernel: z.string(),
     underlay: z.object({
       addresses: z.array(z.string()),
@@ -290,7 +345,13 @@ export const StatusSchema = z
       }),
     networks: z.number().int(),
     ports: z.object({ total: z.number().int(), up: z.number().int() }),
-    peers: z.object({ total: z.number().int(), active: z.number().int() }),
+    peers: z.object({
+      total: z.number().int(),
+      active: z.number().int(),
+      alive: z.number().int().openapi({ description: 'weft hosts that answer hellos' }),
+      silent: z.number().int().openapi({ description: 'weft hosts that do not answer any more' }),
+      foreign: z.number().int().openapi({ description: 'VTEPs of another make' }),
+    }),
     fdb: z.object({ learned: z.number(), declared: z.number() }),
     frames: z.object({
       received: z.number(),
@@ -327,6 +388,102 @@ export const StatusSchema = z
     findings: z.array(FindingSchema),
   })
   .openapi('Status');
+
+const WhyEndSchema = z.object({
+  given: z.string(),
+  label: z.string(),
+  port: z.string().nullable().openapi({ description: 'ID of the port of this host' }),
+  address: z.string().nullable(),
+  mac: z.string().nullable(),
+});
+
+const whyState = z.enum(['ok', 'trouble', 'unknown']);
+
+/** The way of a frame from one end to the other. */
+export const WhySchema = z
+  .object({
+    source: WhyEndSchema,
+    destination: WhyEndSchema,
+    network: z.string(),
+    backwards: z.boolean().openapi({
+      description:
+        'The source is not on this host, the destination is: the steps are those of the way back, from the destination to the source',
+    }),
+    state: whyState.openapi({
+      description: 'trouble: something is in the way. unknown: nothing is, as far as this host can tell',
+    }),
+    steps: z.array(
+      z.object({
+        what: z.string().openapi({ example: 'guard' }),
+        host: z.string().nullable().openapi({ description: 'Peer that said so; null is this host' }),
+        state: whyState,
+        sentence: z.string(),
+        remedy: z.string().nullable(),
+        facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+      }),
+    ),
+    conclusion: z.string(),
+    remedy: z.string().nullable(),
+  })
+  .openapi('Why');
+
+const captureKinds = ['port', 'peer', 'network'] as const;
+const captureDirections = ['in', 'out', 'inout'] as const;
+const uint = (bits: number) =>
+  z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** bits - 1);
+
+export const CaptureSchema = z
+  .object({
+    id: z.string().openapi({ example: 'c-1' }),
+    target: z.object({
+      kind: z.enum(captureKinds),
+      id: z.string().openapi({ description: 'ID of the port or peer, or name of the network' }),
+      label: z.string().openapi({ description: 'The same for a person', example: 'port eth0@c1' }),
+    }),
+    direction: z.enum(captureDirections),
+    filter: z.string().nullable(),
+    pid: z.number().int().nullable().openapi({ description: 'Of the process that reads it' }),
+    since: z.iso.datetime(),
+    frames: z.number().openapi({ description: 'Given to the reader' }),
+    bytes: z.number(),
+    lost: z.number().openapi({ description: 'Frames that had no room, because the reader was slow' }),
+  })
+  .openapi('Capture');
+
+export const CaptureCreateSchema = z
+  .strictObject({
+    target: z.string().openapi({ description: 'A port, a peer or a network, as in other requests' }),
+    kind: z.enum(captureKinds).optional().openapi({ description: 'Which of them, where several fit' }),
+    direction: z
+      .enum(captureDirections)
+      .optional()
+      .openapi({ description: 'in: what weft receives from there; default: inout' }),
+    snaplen: z
+      .number()
+      .int()
+      .min(captureLimits.leastKept)
+      .max(captureLimits.mostKept)
+      .optional()
+      .openapi({ description: 'Bytes of a frame' }),
+    filter: z
+      .strictObject({
+        text: z.string().max(4096),
+        program: z
+          .array(z.tuple([uint(16), uint(8), uint(8), uint(32)]))
+          .min(1)
+          .max(captureLimits.instructions)
+          .openapi({ description: 'Classic BPF for Ethernet frames: code, jt, jf, k' }),
+      })
+      .optional(),
+    frames: z.number().int().min(1).optional().openapi({ description: 'End after so many' }),
+    bytes: z.number().int().min(1).optional().openapi({ description: 'End before the file is larger' }),
+    seconds: z.number().positive().max(4_000_000).optional(),
+  })
+  .openapi('CaptureCreate');
 
 /** One line of GET /v1/events (newline-delimited JSON). */
 export const EventSchema = z
@@ -371,11 +528,16 @@ export type Pool = z.infer<typeof PoolSchema>;
 export type PortCreate = z.infer<typeof PortCreateSchema>;
 export type PortChange = z.infer<typeof PortChangeSchema>;
 export type Peer = z.infer<typeof PeerSchema>;
+export type Ping = z.infer<typeof PingSchema>;
+export type PingRequest = z.infer<typeof PingRequestSchema>;
 export type PeerCreate = z.infer<typeof PeerCreateSchema>;
 export type FdbEntry = z.infer<typeof FdbEntrySchema>;
 export type FdbAdd = z.infer<typeof FdbAddSchema>;
 export type Drop = z.infer<typeof DropSchema>;
 export type Status = z.infer<typeof StatusSchema>;
+export type Why = z.infer<typeof WhySchema>;
+export type Capture = z.infer<typeof CaptureSchema>;
+export type CaptureCreate = z.infer<typeof CaptureCreateSchema>;
 export type WeftEvent = z.infer<typeof EventSchema>;
 export type Reload = z.infer<typeof ReloadSchema>;
 export type Version = z.infer<typeof VersionSchema>;

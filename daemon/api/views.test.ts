@@ -6,7 +6,7 @@ import type { PluginState } from '../docker/plugin_state.js';
 import { EndpointIntent } from '../intent/endpoints.js';
 import { EngineNetworkIntent } from '../intent/engine_networks.js';
 import { PeerIntent } from '../intent/peers.js';
-import { noChecks } from '../mesh/no_checks.js';
+import { noChecks, noMesh } from '../mesh/no_checks.js';
 import { linkAlias } from '../model/identity.js';
 import { leaseKey, type PortRecord } from '../model/objects.js';
 import type { Reconciler } from '../reconcile/reconciler.js';
@@ -51,11 +51,13 @@ beforeEach(async () => {
     reconciler,
     datapath,
     offloadChecks: noChecks,
+    mesh: noMesh,
     identity: {
       version: '1',
       nativeVersion: '1',
       hostId,
       pid: 1,
+      stateDir: '/state',
       startedAt: '2026-01-01T00:00:00Z',
       probe: native.probe(),
     },

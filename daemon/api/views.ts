@@ -4,12 +4,15 @@ import type { Link, Probe } from '../datapath/kernel.js';
 import type { ContainerFacts, Names } from '../docker/names.js';
 import type { PluginWatch } from '../docker/plugin_state.js';
 import type { Ipam } from '../ipam/ipam.js';
+import { hostIdText, versionText } from '../mesh/host_self.js';
+import type { Mesh, PeerHello } from '../mesh/mesh.js';
 import type { OffloadChecks } from '../mesh/offload_checks.js';
+import { overhead } from '../model/mtu.js';
 import type { EntryRecord, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
 import type { PeerView } from '../reconcile/desire.js';
 import type { FindingCode } from '../reconcile/findings.js';
 import { describeOffloads } from '../reconcile/offloads.js';
-import { type DesiredPort, linkOf } from '../reconcile/plan.js';
+import { type Desired, type DesiredPort, linkOf } from '../reconcile/plan.js';
 import type { Reconciler } from '../reconcile/reconciler.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
 import type { Container, Drop, FdbEntry, Network, Peer, Pool, Port, Status } from './schema.js';
@@ -21,6 +24,8 @@ export interface Identity {
   hostId: string;
   pid: number;
   startedAt: string;
+  /** Absolute. */
+  stateDir: string;
   probe: Probe;
 }
 
@@ -29,21 +34,30 @@ export interface ViewsParts {
   reconciler: Pick<Reconciler, 'view' | 'findings' | 'portFailure'>;
   datapath: Datapath;
   offloadChecks: Pick<OffloadChecks, 'view'>;
+  mesh: Pick<Mesh, 'view'>;
   identity: Identity;
   ipam: Pick<Ipam, 'pools'>;
   names: Names;
   plugin: Pick<PluginWatch, 'state'>;
 }
 
+const ethernetHeader = 14;
 /** A peer from which nothing came for so long is shown as silent. */
 const silentAfter = 60;
 
 export class Views {
+  private indexed: { of: Desired; ports: ReadonlyMap<string, DesiredPort> } | null = null;
+
   constructor(private readonly parts: ViewsParts) {}
 
   networks(): Network[] {
     const counters = this.parts.datapath.counters();
     return this.parts.catalog.networks().map((network) => this.network(network, counters));
+  }
+
+  /** Effective, in bytes of IP. */
+  mtuOf(network: string): number {
+    return this.parts.reconciler.view.picture.mtus.get(network) ?? 0;
   }
 
   /** By its name, or by the one that Docker has for it while that is unique. Throws WEFT_NETWORK_NOT_FOUND. */
@@ -59,7 +73,7 @@ export class Views {
   network(network: NetworkRecord, counters = this.parts.datapath.counters()): Network {
     const { name, vni, subnets, mtu, vlan, owner } = network;
     const fdb = counters.networks.get(name);
-    const effective = this.parts.reconciler.view.picture.mtus.get(name) ?? 0;
+    const effective = this.mtuOf(name);
     return {
       name,
       vni,
@@ -108,6 +122,14 @@ export class Views {
       refused: refusals(counters.ports.get(id)?.refused),
       container: this.factsOf(port)?.name ?? null,
     };
+  }
+
+  portHealth(port: PortRecord): Pick<Port, 'state' | 'reason'> {
+    return this.portState(port, this.actual(port.id).link?.up ?? null);
+  }
+
+  containerName(port: PortRecord): string | null {
+    return this.factsOf(port)?.name ?? null;
   }
 
   containers(): Container[] {
@@ -172,9 +194,10 @@ export class Views {
     const counted = counters.peers.get(id);
     const idle = counted?.idle ?? null;
     const programmed = inDatapath.has(id);
-    const states = {
-      programmed: programmed ? (idle === null || idle > silentAfter ? 'silent' : 'active') : 'failed',
-    } as const;
+    const { hello, path } = this.parts.mesh.view(id);
+    const gone =
+      hello?.state === 'silent' || (hello?.state !== 'alive' && (idle === null || idle > silentAfter));
+    const states = { programmed: programmed ? (gone ? 'silent' : 'active') : 'failed' } as const;
     const state =
       seen === undefined ? 'failed' : seen.state === 'programmed' ? states.programmed : seen.state;
     return {
@@ -189,13 +212,22 @@ export class Views {
       reason:
         seen?.reason ??
         (state === 'failed' ? 'the datapath refused it; see the findings of "weft status"' : null),
+      hello: helloView(hello),
       pathMtu: seen?.pathMtu ?? null,
+      routeMtu: seen?.routeMtu ?? null,
+      pathCheckedAt: path.at === null ? null : new Date(path.at).toISOString(),
       offloadDisabled: counted?.offloadDisabled ?? null,
       offloadCheck: this.offloadCheck(id, programmed, seen),
       carryChecksum: counted?.carryChecksum ?? false,
       idle,
       counters: withoutHandle(counted),
     };
+  }
+
+  /** Of the Ethernet frame in an IP packet of `size` bytes to the peer. */
+  helloBytes(peer: string, size: number): number {
+    const endpoint = this.parts.reconciler.view.picture.peers.get(peer)?.endpoint ?? '0.0.0.0';
+    return size - overhead(endpoint) + ethernetHeader;
   }
 
   private offloadCheck(
@@ -249,7 +281,7 @@ export class Views {
   }
 
   status(): Status {
-    const { version, hostId, pid, startedAt, probe } = this.parts.identity;
+    const { version, hostId, pid, startedAt, stateDir, probe } = this.parts.identity;
     const counters = this.parts.datapath.counters();
     const { addresses, reason } = this.parts.reconciler.view.picture.underlay;
     const ports = this.parts.catalog.ports().map((port) => this.port(port, counters));
@@ -267,6 +299,7 @@ export class Views {
       pid,
       startedAt,
       config: file,
+      stateDir,
       kernel: probe.kernel,
       underlay: {
         addresses,
@@ -277,7 +310,13 @@ export class Views {
       offloads: describeOffloads(config.underlay.offloads, probe.offloads),
       networks: this.parts.catalog.networks().length,
       ports: { total: ports.length, up: ports.filter(({ state }) => state === 'up').length },
-      peers: { total: peers.length, active: peers.filter(({ state }) => state === 'active').length },
+      peers: {
+        total: peers.length,
+        active: peers.filter(({ state }) => state === 'active').length,
+        alive: peers.filter(({ hello }) => hello.state === 'alive').length,
+        silent: peers.filter(({ hello }) => hello.state === 'silent').length,
+        foreign: peers.filter(({ hello }) => hello.state === 'foreign').length,
+      },
       fdb: fdbTotals(counters),
       frames: {
         received: counters.received,
@@ -317,13 +356,21 @@ export class Views {
   /** What is wanted of the port, and its link as the last round saw it. */
   private actual(id: string): { desired: DesiredPort | undefined; link: Link | undefined } {
     const { view } = this.parts.reconciler;
-    const desired = view.picture.desired.ports.find((one) => one.id === id);
+    const desired = this.desiredPorts().get(id);
     const place = view.actual.places.get(id);
     const link =
       desired !== undefined && place?.state === 'present'
         ? linkOf(desired, view.actual.namespaces.get(place.cookie))
         : undefined;
     return { desired, link };
+  }
+
+  /** By ID; made once for what one round saw. */
+  private desiredPorts(): ReadonlyMap<string, DesiredPort> {
+    const { desired } = this.parts.reconciler.view.picture;
+    if (this.indexed?.of !== desired)
+      this.indexed = { of: desired, ports: new Map(desired.ports.map((port) => [port.id, port])) };
+    return this.indexed.ports;
   }
 
   private portState(port: PortRecord, linkUp: boolean | null): Pick<Port, 'state' | 'reason'> {
@@ -374,6 +421,31 @@ function view(entry: NamedEntry, labels: ReadonlyMap<string, string>): FdbEntry 
     frozen,
     idle,
   };
+}
+
+function helloView(hello: PeerHello['hello']): Peer['hello'] {
+  const self = hello?.answer?.self ?? null;
+  return {
+    state: hello?.state ?? 'unknown',
+    since: hello === null ? null : new Date(hello.since).toISOString(),
+    rtt: hello?.roundTrip?.rtt ?? null,
+    jitter: hello?.roundTrip?.jitter ?? null,
+    answeredAt: hello === null || hello.answeredAt === null ? null : new Date(hello.answeredAt).toISOString(),
+    unanswered: hello?.unanswered ?? 0,
+    host: self === null ? null : hostIdText(self.host),
+    version: self === null ? null : versionText(self.version),
+    seenAs: hello?.answer?.seenAs ?? null,
+    reason: hello === null ? 'the peer is not in use' : reasonOf(hello),
+  };
+}
+
+function reasonOf({ state, elsewhere, oneWay, error }: NonNullable<PeerHello['hello']>): string | null {
+  if (elsewhere !== null) return `it answers from ${elsewhere}`;
+  if (state === 'alive') return null;
+  if (error !== null) return `hellos cannot be sent (${error})`;
+  if (oneWay) return 'its hellos arrive here, and it answers none of ours';
+  if (state === 'foreign') return 'it sends VXLAN, and answers no hello: it is no weft host';
+  return state === 'silent' ? 'it answered, and does not any more' : null;
 }
 
 function refusals(refused: readonly [number, number, number] | undefined): Port['refused'] {

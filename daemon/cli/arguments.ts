@@ -14,6 +14,13 @@ export function wholeNumber(name: string, text: string, min: number, max: number
   return value;
 }
 
+/** Seconds, with a fraction where wanted. */
+export function seconds(name: string, text: string, min: number, max: number): number {
+  const value = /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) throw mismatch(name, text, `seconds from ${min} to ${max}`);
+  return value;
+}
+
 export function mtu(text: string): number | 'auto' {
   if (text === 'auto') return 'auto';
   const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;

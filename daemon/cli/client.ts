@@ -77,6 +77,36 @@ export class ApiClient {
     if (!signal.aborted) throw this.#unreachable('it ended the stream');
   }
 
+  /**
+   * Begins a capture: its ID, and its bytes until it ends. It has a connection of its own, which ends when nobody takes the bytes any
+   * more; the others go on meanwhile.
+   */
+  async capture(path: string, body: object): Promise<{ id: string; chunks: AsyncGenerator<Uint8Array> }> {
+    const client = await this.#connect();
+    try {
+      const answer = await client.request({
+        method: 'POST',
+        path,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        headersTimeout: this.#limits.response,
+        bodyTimeout: 0,
+      });
+      if (answer.statusCode !== 200) throw this.#refusal(answer.statusCode, await this.#text(answer));
+      const id = answer.headers['weft-capture'];
+      if (typeof id !== 'string') throw this.#unreachable('its answer has no ID of a capture');
+      return { id: encodeURIComponent(id), chunks: this.#chunks(client, answer) };
+    } catch (error) {
+      await client.destroy();
+      throw this.#translate(error);
+    }
+  }
+
+  /** What is thrown when the daemon does not do what it began. */
+  broken(reason: string): WeftError {
+    return this.#unreachable(reason);
+  }
+
   async close(): Promise<void> {
     await this.#client?.destroy();
     this.#client = undefined;
@@ -119,12 +149,25 @@ export class ApiClient {
 
   /** undici takes longer to load than everything else together, so that --help and usage errors do without it. */
   async #open(): Promise<Client> {
-    if (this.#client === undefined) {
-      const undici = await import('undici');
-      const connect = { socketPath: this.#socket, timeout: this.#limits.connect };
-      this.#client = new undici.Client('http://weft', { connect });
-    }
+    this.#client ??= await this.#connect();
     return this.#client;
+  }
+
+  async #connect(): Promise<Client> {
+    const undici = await import('undici');
+    const connect = { socketPath: this.#socket, timeout: this.#limits.connect };
+    return new undici.Client('http://weft', { connect });
+  }
+
+  /** To the end of the connection, however it ends: what is whole is for the reader to tell. */
+  async *#chunks(client: Client, answer: Dispatcher.ResponseData): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of answer.body) yield chunk as Uint8Array;
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'UND_ERR_SOCKET') throw this.#translate(error);
+    } finally {
+      await client.destroy();
+    }
   }
 
   async #text(answer: Dispatcher.ResponseData): Promise<string> {

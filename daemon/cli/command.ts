@@ -4,7 +4,7 @@ import type { Context } from './context.js';
 import { usageError } from './failure.js';
 
 /** Options and positionals by name; single values are strings or booleans, checked by the command itself. */
-type Declarations = Readonly<Record<string, Options>>;
+export type Declarations = Readonly<Record<string, Options>>;
 
 interface Definition<P extends Declarations, O extends Declarations> {
   /** Name and positionals in yargs's notation, for example `create <name>`. */
@@ -23,6 +23,9 @@ export interface Command {
   readonly name: string;
   readonly describe: string;
   readonly options: readonly string[];
+  /** For the manual pages. */
+  readonly declared: { positionals: Declarations; options: Declarations };
+  readonly examples: readonly (readonly [line: string, purpose: string])[];
   /** Names of the positionals that must be given, in order. */
   readonly required: readonly string[];
   build(parser: Argv): Argv;
@@ -47,6 +50,8 @@ export function defineCommand<const P extends Declarations, const O extends Decl
     describe,
     name: syntax.split(' ', 1)[0] ?? syntax,
     options: Object.keys(options),
+    declared: { positionals, options },
+    examples,
     required: [...syntax.matchAll(/<(\w+)>/g)].map((match) => match[1] ?? ''),
     build(parser) {
       for (const [name, declaration] of Object.entries(positionals))

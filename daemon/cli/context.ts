@@ -5,6 +5,8 @@ import { printable } from './text.js';
 
 interface Parts {
   api: ApiClient;
+  /** What `api` speaks to. */
+  socket: string;
   io: Io;
   json: boolean;
   limits: Limits;
@@ -12,12 +14,16 @@ interface Parts {
 
 export class Context {
   readonly api: ApiClient;
+  readonly socket: string;
   readonly io: Io;
   readonly json: boolean;
   readonly limits: Limits;
+  /** Of a command that was carried out: 1 where what it found is not what a script hopes for. */
+  exit = 0;
 
   constructor(parts: Parts) {
     this.api = parts.api;
+    this.socket = parts.socket;
     this.io = parts.io;
     this.json = parts.json;
     this.limits = parts.limits;

@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { z } from '@hono/zod-openapi';
 import { describe, expect, it } from 'vitest';
 import * as schema from '../api/schema.js';
+import { DiagnosisSchema } from '../doctor/check.js';
 import { type FindingCode, finding } from '../reconcile/findings.js';
-import { completionCommand } from './parser.js';
+import { completionCommand } from './help.js';
 import { commandTree, isGroup } from './tree.js';
 
 const page = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
@@ -28,8 +29,10 @@ const shapes: Record<string, z.ZodType> = {
   status: schema.StatusSchema,
   ps: z.array(schema.ContainerSchema),
   drops: z.array(schema.DropSchema),
+  why: schema.WhySchema,
   events: schema.EventSchema,
   reload: schema.ReloadSchema,
+  doctor: z.array(DiagnosisSchema),
   'network create': schema.NetworkSchema,
   'network inspect': schema.NetworkSchema.shape.engines,
   'port add': schema.PortSchema,
@@ -60,7 +63,7 @@ describe('docs/cli.md', () => {
   });
 
   it('lists the types of all events', () => {
-    const sources = ['reconcile', 'intent', 'mesh'].flatMap((part) => {
+    const sources = ['reconcile', 'intent', 'mesh', 'telemetry'].flatMap((part) => {
       const folder = new URL(`../${part}/`, import.meta.url);
       const files = readdirSync(folder).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
       return files.map((name) => ({ name, text: readFileSync(new URL(name, folder), 'utf8') }));

@@ -45,8 +45,15 @@ function exitOfStatus(status: number): number {
   return status === 409 ? 5 : 1;
 }
 
-export function usageError(reason: string): WeftError {
-  return new WeftError('WEFT_USAGE', { reason });
+/** `path` is of the command or group that was meant, as far as that was understood. */
+export function usageError(reason: string, path: readonly string[] = []): WeftError {
+  return new WeftError('WEFT_USAGE', { reason, command: ['weft', ...path].join(' ') });
+}
+
+/** A usage error that a command itself found, with whose help to see; anything else as it is. */
+export function inCommand(thrown: unknown, path: readonly string[]): unknown {
+  const isUsage = thrown instanceof WeftError && thrown.code === 'WEFT_USAGE';
+  return isUsage && path.length > 0 ? usageError(thrown.message, path) : thrown;
 }
 
 /** What anything that was thrown comes to; what is not meant for people is a defect. */

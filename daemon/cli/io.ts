@@ -1,5 +1,7 @@
 /** What a run of the CLI touches outside itself; the entry point gives the process's own, tests give theirs. */
 
+import type { Writable } from 'node:stream';
+
 /** One of the two output streams. */
 export interface Output {
   write(text: string): void;
@@ -11,6 +13,8 @@ export interface Output {
 export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;
+  /** Standard output for what is no text. Writes to it are done when the reader has taken them. */
+  bytes(): Writable;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   /** Aborts at SIGINT or SIGTERM. Signals keep their usual effect until the first call. */

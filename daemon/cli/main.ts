@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** Entry point of the `weft` command. */
+import { createWriteStream } from 'node:fs';
 import type { Output } from './io.js';
 import { run } from './run.js';
 
@@ -22,6 +23,8 @@ function interrupted(): AbortSignal {
 process.exitCode = await run(process.argv.slice(2), {
   stdout: output(process.stdout),
   stderr: output(process.stderr),
+  // Not process.stdout, which for a pipe stops the whole process while its reader does.
+  bytes: () => createWriteStream('', { fd: 1, autoClose: false }),
   env: process.env,
   cwd: process.cwd(),
   interrupted,

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { completionCommand } from './parser.js';
+import { completionCommand } from './help.js';
 import { runCli } from './testing/run_cli.js';
 import { commandTree, isGroup } from './tree.js';
 
@@ -88,7 +88,21 @@ describe('a usage error', () => {
     const { exit, stdout, stderr } = await runCli(argv);
     expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' });
     expect(stderr).toContain(message);
-    expect(stderr).toMatch(/^weft: .* \(WEFT_USAGE\)\. See "weft --help"\.\n$/);
+    expect(stderr).toMatch(/^weft: .* \(WEFT_USAGE\)\. See "weft( [a-z]+)* --help"\.\n$/);
+  });
+
+  it.each([
+    [['stats'], 'weft'],
+    [['network'], 'weft network'],
+    [['network', 'creat', 'x'], 'weft network'],
+    [['wait', '--timeout', '-3'], 'weft wait'],
+    [['port', 'add', 'blue', '--name', '--x'], 'weft port add'],
+    [['port', 'add', 'blue', '--nett', 'red'], 'weft port add'],
+    [['peer', 'add', '10.99.0.2:8472', '--port', '8472'], 'weft peer add'],
+    [['capture', 'web', '-c', '1', '-c', '2'], 'weft capture'],
+  ])('of %j says whose help there is', async (argv, command) => {
+    const { stderr } = await runCli(argv);
+    expect(stderr).toMatch(new RegExp(`\\(WEFT_USAGE\\)\\. See "${command} --help"\\.\\n$`));
   });
 
   it('is JSON for --json', async () => {

@@ -4,39 +4,15 @@ import { nearest } from '../model/suggestion.js';
 import { clientVersion } from './client_version.js';
 import { type Command, exampleText, type Group, summary } from './command.js';
 import { usageError } from './failure.js';
+import { about, completion, completionCommand, epilogue, globalOptions, synopsis } from './help.js';
 import { commandTree, isGroup } from './tree.js';
 
-export const defaultSocket = '/run/weft/weft.sock';
-export const completionCommand = 'completion';
-
-const completionDescribe = 'Print a script that completes commands in bash, or in zsh when SHELL is zsh.';
-
-const globalOptions = ['socket', 'json', 'help', 'version'];
-
-const examples = [
-  ['network create blue --subnet 10.42.0.0/24', 'the same on every host'],
-  ['port add blue --netns c1 --address 10.42.0.2/24', 'attach the namespace c1'],
-  ['peer add 10.99.0.2', 'the other host'],
-] as const;
-
-const exitStatus = `Exit status:
-  0  done
-  1  failed
-  2  usage: a mistake in the arguments or in a configuration file
-  3  the daemon cannot be reached
-  4  not found
-  5  conflict: it exists already, is in use, or belongs to another origin
-
-Environment:
-  WEFT_SOCKET  the daemon's socket, where --socket does not name one
-  NO_COLOR     no bold headers
-
-With --json, errors are one JSON document on standard error: code, message, remedy, details.`;
+const globalOptionNames = [...Object.keys(globalOptions), 'help', 'version'];
 
 export type Parsed =
   /** Help, version or a completion script. */
   | { kind: 'text'; text: string }
-  | { kind: 'command'; command: Command; args: Readonly<Record<string, unknown>> };
+  | { kind: 'command'; command: Command; path: readonly string[]; args: Readonly<Record<string, unknown>> };
 
 /** Throws WEFT_USAGE. `columns` is the width of the help. */
 export async function parse(argv: readonly string[], columns: number): Promise<Parsed> {
@@ -80,24 +56,17 @@ export async function parse(argv: readonly string[], columns: number): Promise<P
       'parse-numbers': false,
       'parse-positional-numbers': false,
     })
-    .usage(
-      '$0 [--socket PATH] [--json] <command>\n\nNetworks of containers on many hosts: a client of weftd.',
-    )
-    .option('socket', {
-      type: 'string',
-      requiresArg: true,
-      describe: `The daemon's socket [default: WEFT_SOCKET, else ${defaultSocket}]`,
-    })
-    .option('json', { type: 'boolean', describe: "Print the API's JSON [default: off]" })
-    .group(globalOptions, 'Global options:')
+    .usage(`$0 ${synopsis}\n\n${about}`)
+    .options(globalOptions)
+    .group(globalOptionNames, 'Global options:')
     .demandCommand(1, whichCommand(place))
     .strict()
     .help()
     .version(`weft ${clientVersion()}`)
-    .epilogue(`${exampleText(examples)}\n\n${exitStatus}`)
+    .epilogue(epilogue())
     .wrap(columns)
     .fail((message, error) => {
-      throw message ? usageError(explain(message, argv, place)) : error;
+      throw message ? usageError(explain(message, argv, place), place.path) : error;
     });
   for (const entry of commandTree) {
     if (isGroup(entry)) addGroup(parser, entry);
@@ -106,19 +75,19 @@ export async function parse(argv: readonly string[], columns: number): Promise<P
   const words = withoutSeparator(argv);
   // yargs prints the script wherever it meets this word, even in front of --help and as the name of a network.
   if (firstWord(words) === completionCommand && !words.includes('--help'))
-    parser.completion(completionCommand, completionDescribe);
+    parser.completion(completionCommand, completion.describe);
   else
-    parser.command(completionCommand, summary(completionDescribe), (own) =>
+    parser.command(completionCommand, summary(completion.describe), (own) =>
       own
-        .usage(`$0 ${completionCommand}\n\n${completionDescribe}`)
-        .epilogue(exampleText([[`${completionCommand} >> ~/.bashrc`, 'for bash']])),
+        .usage(`$0 ${completionCommand}\n\n${completion.describe}`)
+        .epilogue(exampleText(completion.examples)),
     );
 
   await parser.parseAsync(words, {}, (_error, _args, output) => {
     text = output;
   });
   if (text !== '' || chosen === undefined) return { kind: 'text', text: `${text}\n` };
-  return { kind: 'command', ...chosen };
+  return { kind: 'command', ...chosen, path: place.path };
 }
 
 /** The command or group of the line. */
@@ -190,7 +159,7 @@ function firstOf(unknown: readonly string[], argv: readonly string[]): string {
 
 /** The options that are missing hide from yargs those that there are not. */
 function unknownOption(argv: readonly string[], place: Place): string | undefined {
-  const known = [...(place.command?.options ?? []), ...globalOptions];
+  const known = [...(place.command?.options ?? []), ...globalOptionNames];
   return argv
     .filter((item) => item.startsWith('--'))
     .map(optionName)
@@ -205,7 +174,7 @@ function explainUnknown(word: string, argv: readonly string[], place: Place): st
   const isOption = argv.some(
     (item) => item === `--${word}` || item.startsWith(`--${word}=`) || item === `-${word}`,
   );
-  const names = isOption ? [...(place.command?.options ?? []), ...globalOptions] : namesAt(place);
+  const names = isOption ? [...(place.command?.options ?? []), ...globalOptionNames] : namesAt(place);
   const near = nearest(word, names);
   const hint = near === null ? '' : `; did you mean "${isOption ? '--' : ''}${near}"?`;
   const where = place.path.length === 0 ? '' : ` for "${place.path.join(' ')}"`;

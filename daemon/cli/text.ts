@@ -35,6 +35,11 @@ export function duration(seconds: number): string {
   return shown.map(([value, unit]) => `${value}${unit}`).join(' ');
 }
 
+/** 0.3456 -> "0.346 ms"; three digits. */
+export function milliseconds(value: number): string {
+  return `${value >= 1000 ? Math.round(value) : value.toPrecision(3)} ms`;
+}
+
 /** "1 port", "2 ports". */
 export function plural(value: number, noun: string): string {
   return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;

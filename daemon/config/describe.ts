@@ -6,6 +6,8 @@ import { formatPath } from './path.js';
 export interface ConfigValue {
   /** `underlay.port` */
   path: string;
+  /** The same, step by step. */
+  steps: readonly (string | number)[];
   value: unknown;
   origin: 'default' | 'file';
   /** Line in the file; null for a default. */
@@ -17,7 +19,13 @@ export function configValues({ config, lines }: LoadedConfig): ConfigValue[] {
   const values: ConfigValue[] = [];
   walk(config, [], (path, value) => {
     const line = lineOf(lines, path, value);
-    values.push({ path: formatPath(path), value, origin: line === null ? 'default' : 'file', line });
+    values.push({
+      path: formatPath(path),
+      steps: path,
+      value,
+      origin: line === null ? 'default' : 'file',
+      line,
+    });
   });
   return values;
 }

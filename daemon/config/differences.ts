@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { formatPath } from './path.js';
 import type { Config, PeerConfig } from './schema.js';
 
-const needRestart = ['metrics', 'docker', 'log.format', 'underlay.source_ports', 'workers'];
+const needRestart = ['docker', 'log.format', 'underlay.source_ports', 'workers'];
 
 interface Difference {
   path: string;

@@ -86,7 +86,7 @@ const peerText = text(peerRule, (value) => {
     : { value: { address: parsed.address, port: parsed.port } };
 });
 
-const peerObject = mapping('a peer', {
+export const peerObject = mapping('a peer', {
   address: text('expected an address or a host name', (value) => {
     const parsed = parsePeerAddress(value);
     if (parsed !== null && parsed.port === null) return { value: parsed.address };
@@ -248,6 +248,10 @@ export const ConfigSchema = mapping('the configuration', {
     accept: oneOf('peers', 'any')
       .default('peers')
       .meta({ description: 'any: deliver datagrams from strangers too (never learned from).' }),
+    explain: oneOf('on', 'off').default('on').meta({
+      description:
+        'Whether peers that are weft hosts get an answer when "weft why" asks there: whether this host has a network of that VNI, a port with that address or MAC, and what it dropped. off: say nothing.',
+    }),
     offloads: mapping('offloads', {
       tso: offload
         .default('auto')
@@ -322,6 +326,10 @@ export const ConfigSchema = mapping('the configuration', {
     listen: listen
       .prefault('127.0.0.1:9478')
       .meta({ description: 'address:port of /metrics and /healthz, or off.' }),
+    objects: whole(0, 100_000, 'a number of objects').default(1000).meta({
+      description:
+        'Ports, peers, networks and pools, of each kind so many, that have time series of their own; counts over all of them are always there.',
+    }),
   }).prefault({}),
   log: mapping('log', {
     level: oneOf('debug', 'info', 'warn', 'error')

@@ -3,13 +3,18 @@
  * reconciler can compare; the engine itself knows handles only.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { type Keeper, type KeptTap, noKeeper } from './keeper.js';
 import type {
+  CaptureCounts,
+  CaptureEnd,
+  CaptureOptions,
   Counters,
   DropReason,
   Engine,
   EngineEvent,
   EngineOptions,
   FdbEntry,
+  HostSelf,
   Native,
   NetworkCounters,
   NetworkOptions,
@@ -19,17 +24,27 @@ import type {
   PortCounters,
   PortGuard,
   PortOffloads,
+  QueryText,
+  Receiver,
   UnderlayOptions,
   Where,
 } from './native.js';
 
 export type {
+  BpfInstruction,
+  CaptureCounts,
+  CaptureEnd,
   DropReason,
+  HostSelf,
   NetworkOptions,
   OffloadBurst,
+  PeerCounters,
   PeerOptions,
+  PortCounters,
   PortGuard,
   PortOffloads,
+  QueryText,
+  TrafficCounters,
   UnderlayOptions,
 } from './native.js';
 
@@ -48,6 +63,41 @@ export interface NamedEntry extends DeclaredEntry {
   declared: boolean;
   frozen: boolean;
   idle: number;
+}
+
+/** Frames from or to one port or peer that were dropped for one reason. */
+export interface DropsAt {
+  reason: string;
+  stage: 'ingress' | 'egress';
+  sentence: string;
+  frames: number;
+  /** Seconds since the last one. */
+  idle: number;
+}
+
+/** What a capture is of. */
+export interface CaptureTarget {
+  kind: 'port' | 'peer' | 'network';
+  /** The name of a network. */
+  id: string;
+}
+
+/** How the frames of a port, or of a peer in one network, are called in a capture file. */
+export interface CapturePlace {
+  where: Target;
+  network: string;
+  name: string;
+  description: string;
+}
+
+/** Nothing more is given to the reader of a capture. */
+export interface EndedCapture extends CaptureCounts {
+  end: CaptureEnd;
+}
+
+export interface CaptureRequest extends Omit<CaptureOptions, 'target' | 'interfaces'> {
+  target: CaptureTarget;
+  interfaces: readonly CapturePlace[];
 }
 
 /** Where a port's TAP is. */
@@ -76,11 +126,32 @@ export interface OffloadReport {
   missing: readonly number[];
 }
 
-/** A peer's answer to {@link Datapath.askFeatures}. */
-export interface FeatureReport {
+/** A peer's answer to {@link Datapath.sendHello}; see {@link EngineEvent}. */
+export interface HelloAnswer {
+  type: 'hello-answer';
   peer: string;
   nonce: bigint;
+  microseconds: number;
+  bytes: number;
   takesUnfinished: boolean;
+  self: HostSelf | null;
+  seenAs: string | null;
+}
+
+/** What became of a hello. */
+export type HelloReport =
+  | HelloAnswer
+  | { type: 'hello-failed'; peer: string; nonce: bigint; error: string }
+  | { type: 'hello-misplaced'; peer: string; address: string };
+
+/** A query of a peer, or its reply to one of ours. */
+export interface QueryReport {
+  type: 'query' | 'reply';
+  peer: string;
+  nonce: bigint;
+  topic: number;
+  text: Uint8Array;
+  room: number;
 }
 
 export type DatapathEvent =
@@ -104,7 +175,9 @@ export type DatapathEvent =
       where: Target | null;
     }
   | ({ type: 'offload-report' } & OffloadReport)
-  | ({ type: 'peer-features' } & FeatureReport)
+  | HelloReport
+  | QueryReport
+  | ({ type: 'capture-ended' } & EndedCapture)
   | { type: 'events-lost'; count: number };
 
 export interface DatapathState {
@@ -117,6 +190,42 @@ export interface DatapathState {
   guards: ReadonlyMap<string, PortGuard>;
   entries: readonly DeclaredEntry[];
 }
+
+/** {@link HostSelf} as plain data: the host ID in hexadecimal digits, the large numbers in decimal ones. */
+interface PlainSelf {
+  host: string;
+  incarnation: string;
+  version: HostSelf['version'];
+  networks: string;
+}
+
+/** All that the engine was told, so that another one can be told the same: plain data. */
+export interface Program {
+  options: DatapathOptions;
+  underlay: UnderlayOptions | null;
+  portOffloads: PortOffloads | null;
+  carryChecksum: boolean;
+  busyPoll: boolean;
+  self: PlainSelf | null;
+  networks: [string, NetworkOptions][];
+  peers: [string, PeerOptions][];
+  /** {@link Datapath.offloadDamage} of peers. */
+  damage: [string, string][];
+  ports: [string, PortPlace][];
+  guards: [string, PortGuard][];
+  entries: DeclaredEntry[];
+  /** What it has learned itself, or as much of it as is worth it. */
+  learned: DeclaredEntry[];
+}
+
+/** Of learned entries in a {@link Program}: what is not among them is flooded until it is learned again. */
+const mostLearned = 4096;
+const mostLooked = 65_536;
+
+/** Of the Ethernet frame of a hello that is not padded. */
+export const helloBytes = 110;
+/** The most bytes of text in a query or a reply. */
+export const mostQueryText = 1400;
 
 /** FDB entries over all networks, as many as one network may be configured to have: 72 MiB when all are there, none before. */
 const fdbCapacity = 1 << 20;
@@ -137,6 +246,7 @@ export class Datapath {
   private portOffloads: PortOffloads | null = null;
   private carryChecksum = false;
   private busyPoll = true;
+  private self: HostSelf | null = null;
   private readonly networks = new Handles<NetworkOptions>();
   private readonly peers = new Handles<PeerOptions>();
   private readonly ports = new Handles<PortPlace>();
@@ -144,15 +254,98 @@ export class Datapath {
   private readonly damage = new Map<string, string>();
   private readonly guards = new Map<string, PortGuard>();
   private readonly entries = new Map<string, DeclaredEntry>();
+  private onChange: () => void = () => undefined;
 
   /** `onEvents` is called when {@link takeEvents} has something to give. */
-  constructor(native: Native, options: DatapathOptions, onEvents: () => void) {
+  constructor(
+    native: Native,
+    private options: DatapathOptions,
+    private onEvents: () => void,
+    readonly keeper: Keeper = noKeeper,
+  ) {
     this.drops = native.drops;
-    this.engine = new native.Engine({ fdbCapacity, sourcePorts: usualSourcePorts, ...options, onEvents });
+    const told = () => this.onEvents();
+    this.engine = new native.Engine({
+      fdbCapacity,
+      sourcePorts: usualSourcePorts,
+      ...options,
+      onEvents: told,
+    });
   }
 
   start(): void {
     this.engine.start();
+  }
+
+  /** For an engine that was started before there was anybody to listen: `onEvents` is called at once, too. */
+  listen(onEvents: () => void): void {
+    this.onEvents = onEvents;
+    onEvents();
+  }
+
+  /** `onChange` is called whenever {@link program} would give something else, learned entries excepted. */
+  watch(onChange: () => void): void {
+    this.onChange = onChange;
+    onChange();
+  }
+
+  program(withLearned: boolean): Program {
+    const learned = withLearned
+      ? this.fdb(null, mostLooked)
+          .filter(({ declared, frozen }) => !declared && !frozen)
+          .sort((one, other) => one.idle - other.idle)
+          .slice(0, mostLearned)
+          .map(({ network, mac, where }) => ({ network, mac, where }))
+      : [];
+    return {
+      options: this.options,
+      underlay: this.underlay,
+      portOffloads: this.portOffloads,
+      carryChecksum: this.carryChecksum,
+      busyPoll: this.busyPoll,
+      self: this.self === null ? null : plainSelf(this.self),
+      networks: [...this.networks.values],
+      peers: [...this.peers.values],
+      damage: [...this.damage],
+      ports: [...this.ports.values],
+      guards: [...this.guards],
+      entries: [...this.entries.values()],
+      learned,
+    };
+  }
+
+  /** Tells a new engine, before it is started, what another was told. Ports that `open` does not give are left out. */
+  restore(program: Program, open: (port: string) => KeptTap | null): void {
+    for (const [name, options] of program.networks) this.putNetwork(name, options);
+    for (const [id, options] of program.peers) this.putPeer(id, options);
+    for (const [id, reason] of program.damage) this.setOffloadDamage(id, reason);
+    if (program.portOffloads !== null) this.setPortOffloads(program.portOffloads);
+    this.setCarryChecksum(program.carryChecksum);
+    this.setBusyPoll(program.busyPoll);
+    // Its successor's incarnation is another one, which is told as soon as it is known.
+    if (program.self !== null) this.setSelf(selfOf(program.self));
+    const guards = new Map(program.guards);
+    for (const [id, place] of program.ports) {
+      const kept = open(id);
+      if (kept === null) continue;
+      this.addPort(id, { ...place, pins: kept.pins }, () => kept.fds, guards.get(id) ?? null);
+    }
+    const known = ({ network, where }: DeclaredEntry) =>
+      this.networks.handle(network) !== undefined &&
+      (where.kind === 'port' ? this.ports : this.peers).handle(where.id) !== undefined;
+    for (const entry of program.entries.filter(known)) this.declare(entry);
+    for (const { network, mac, where } of program.learned.filter(known))
+      this.engine.fdbLearn(this.networks.need(network), mac, this.toWhere(where));
+    if (program.underlay !== null) this.setUnderlay(program.underlay);
+  }
+
+  /** From how many UDP ports of each family to send. */
+  setSourcePorts(sourcePorts: number): void {
+    if (sourcePorts === (this.options.sourcePorts ?? usualSourcePorts)) return;
+    this.engine.setSourcePorts(sourcePorts);
+    this.options = { ...this.options, sourcePorts };
+    if (this.underlay !== null) this.engine.setUnderlay(this.underlay);
+    this.onChange();
   }
 
   stop(): void {
@@ -175,12 +368,28 @@ export class Datapath {
   setUnderlay(options: UnderlayOptions): void {
     this.engine.setUnderlay(options);
     this.underlay = options;
+    this.keeper.keepReceivers(this.engine.receivers());
+    this.onChange();
+  }
+
+  /** See {@link Engine.offerReceiver}. */
+  offerReceiver(fd: number): Omit<Receiver, 'fd'> {
+    return this.engine.offerReceiver(fd);
+  }
+
+  closeOffered(): void {
+    this.engine.closeOffered();
+  }
+
+  receivers(): Receiver[] {
+    return this.engine.receivers();
   }
 
   setPortOffloads(offloads: PortOffloads): void {
     if (isDeepStrictEqual(offloads, this.portOffloads)) return;
     this.engine.setPortOffloads(offloads);
     this.portOffloads = offloads;
+    this.onChange();
   }
 
   /** Whether unfinished checksums are taken from peers, and sent to those that take them. */
@@ -188,6 +397,7 @@ export class Datapath {
     if (carry === this.carryChecksum) return;
     this.engine.setCarryChecksum(carry);
     this.carryChecksum = carry;
+    this.onChange();
   }
 
   /** Whether the worker may look for work before it sleeps. */
@@ -195,6 +405,7 @@ export class Datapath {
     if (allowed === this.busyPoll) return;
     this.engine.setBusyPoll(allowed);
     this.busyPoll = allowed;
+    this.onChange();
   }
 
   /** Another network with this VNI is cut off from the underlay until it is given its new one. */
@@ -203,31 +414,41 @@ export class Datapath {
       if (other !== name && theirs.vni === options.vni && theirs.vni !== noVni)
         this.putNetwork(other, { ...theirs, vni: noVni });
     const handle = this.networks.handle(name);
-    if (handle === undefined) this.networks.set(name, this.engine.addNetwork(options), options);
-    else {
+    if (handle === undefined) {
+      this.networks.set(name, this.engine.addNetwork(options), options);
+      for (const [id, { address }] of this.peers.values)
+        this.describe({ kind: 'peer', id }, name, `${address}/${name}`);
+    } else {
       this.engine.updateNetwork(handle, options);
       this.networks.set(name, handle, options);
     }
+    this.onChange();
   }
 
   removeNetwork(name: string): void {
     this.networks.remove(name, (handle) => this.engine.removeNetwork(handle));
     this.forgetEntries((entry) => entry.network === name);
+    this.onChange();
   }
 
   putPeer(id: string, options: PeerOptions): void {
     const handle = this.peers.handle(id);
-    if (handle === undefined) this.peers.set(id, this.engine.addPeer(options), options);
-    else {
+    if (handle === undefined) {
+      this.peers.set(id, this.engine.addPeer(options), options);
+      for (const network of this.networks.values.keys())
+        this.describe({ kind: 'peer', id }, network, `${options.address}/${network}`);
+    } else {
       this.engine.updatePeer(handle, options);
       this.peers.set(id, handle, options);
     }
+    this.onChange();
   }
 
   removePeer(id: string): void {
     this.peers.remove(id, (handle) => this.engine.removePeer(handle));
     this.damage.delete(id);
     this.forgetEntries(({ where }) => where.kind === 'peer' && where.id === id);
+    this.onChange();
   }
 
   sendOffloadBurst(peer: string, burst: OffloadBurst): void {
@@ -238,9 +459,35 @@ export class Datapath {
     this.engine.askAboutBurst(this.peers.need(peer), nonce);
   }
 
+  /** As it was put last; undefined when it is not here. */
+  peerOptions(id: string): PeerOptions | undefined {
+    return this.peers.values.get(id);
+  }
+
+  /** Whether unfinished checksums are taken from peers. */
+  get carriesChecksum(): boolean {
+    return this.carryChecksum;
+  }
+
+  /** What hellos say of this host. */
+  setSelf(self: HostSelf): void {
+    this.engine.setSelf(self);
+    this.self = self;
+    this.onChange();
+  }
+
+  /** `bytes`: of the Ethernet frame. Throws when there is no such peer, or too much waits to be sent. */
+  sendHello(peer: string, nonce: bigint, bytes: number = helloBytes): void {
+    this.engine.sendHello(this.peers.need(peer), nonce, bytes);
+  }
+
   /** Throws when there is no such peer, or too much waits to be sent. */
-  askFeatures(peer: string, nonce: bigint): void {
-    this.engine.askFeatures(this.peers.need(peer), nonce);
+  sendQuery(peer: string, query: QueryText & { room: number }): void {
+    this.engine.sendQuery(this.peers.need(peer), query);
+  }
+
+  sendReply(peer: string, reply: QueryText): void {
+    this.engine.sendReply(this.peers.need(peer), { ...reply, room: 0 });
   }
 
   /** For so long, in seconds, or until the peer's options change. */
@@ -253,6 +500,7 @@ export class Datapath {
     this.engine.setOffloadCorrupts(this.peers.need(peer), reason !== null);
     if (reason === null) this.damage.delete(peer);
     else this.damage.set(peer, reason);
+    this.onChange();
   }
 
   offloadDamage(peer: string): string | null {
@@ -265,8 +513,12 @@ export class Datapath {
    */
   addPort(id: string, place: PortPlace, open: () => number[], guard: PortGuard | null = null): void {
     const network = this.networks.need(place.network);
-    this.ports.set(id, this.engine.addPort({ network, fds: open(), group: noGroup, guard }), place);
+    const fds = open();
+    this.ports.set(id, this.engine.addPort({ network, fds, group: noGroup, guard }), place);
+    this.keeper.keepPort(id, fds);
+    this.describe({ kind: 'port', id }, place.network, id);
     if (guard !== null) this.guards.set(id, guard);
+    this.onChange();
   }
 
   portPlace(id: string): PortPlace | undefined {
@@ -278,6 +530,7 @@ export class Datapath {
     this.engine.setGuard(this.ports.need(id), guard);
     if (guard === null) this.guards.delete(id);
     else this.guards.set(id, guard);
+    this.onChange();
   }
 
   portGuard(id: string): PortGuard | null {
@@ -291,20 +544,55 @@ export class Datapath {
 
   /** `destroy` ends the TAP too, wherever it is: the port will not return. */
   removePort(id: string, destroy: boolean): void {
-    this.ports.remove(id, (handle) => this.engine.removePort(handle, destroy));
+    this.ports.remove(id, (handle) => {
+      // A copy would keep the device, or the namespace in which it was opened.
+      this.keeper.dropPort(id);
+      this.engine.removePort(handle, destroy);
+    });
     this.guards.delete(id);
     this.forgetEntries(({ where }) => where.kind === 'port' && where.id === id);
+    this.onChange();
+  }
+
+  /** Whether a capture of it could begin: the engine knows it. */
+  has({ kind, id }: CaptureTarget): boolean {
+    return this.handlesOf(kind).handle(id) !== undefined;
+  }
+
+  /** The number of the capture. Throws NativeError: EINVAL for a filter that cannot be run, EBUSY while as many run as may. */
+  startCapture({ target, interfaces, ...options }: CaptureRequest): number {
+    const handle = this.handlesOf(target.kind).need(target.id);
+    return this.engine.startCapture({
+      ...options,
+      target: { [target.kind]: handle } as CaptureOptions['target'],
+      interfaces: interfaces.flatMap(({ where, network, name, description }) =>
+        this.has(where) && this.networks.handle(network) !== undefined
+          ? [{ where: this.toWhere(where), network: this.networks.need(network), name, description }]
+          : [],
+      ),
+    });
+  }
+
+  endCapture(capture: number, reason: string): void {
+    this.engine.endCapture(capture, reason);
+  }
+
+  /** Those of which the end was not told yet. */
+  captures(): CaptureCounts[] {
+    return this.engine.captures();
   }
 
   declare(entry: DeclaredEntry): void {
     this.engine.fdbAdd(this.networks.need(entry.network), entry.mac, this.toWhere(entry.where));
     this.entries.set(`${entry.mac} ${entry.network}`, entry);
+    this.onChange();
   }
 
   undeclare(entry: { network: string; mac: string }): void {
     const network = this.networks.handle(entry.network);
     if (network !== undefined) this.engine.fdbRemove(network, entry.mac);
     this.entries.delete(`${entry.mac} ${entry.network}`);
+    this.onChange();
   }
 
   flush(network: string | null): void {
@@ -324,6 +612,32 @@ export class Datapath {
     });
   }
 
+  /** The entry of one MAC; null when there is none. */
+  entry(network: string, mac: string): NamedEntry | null {
+    const handle = this.networks.handle(network);
+    const entry = handle === undefined ? null : this.engine.fdbFind(handle, mac);
+    const named = entry === null ? null : this.named(entry);
+    if (entry === null || named === null) return null;
+    return { ...named, declared: entry.declared, frozen: entry.frozen, idle: entry.idle };
+  }
+
+  /** How many MACs the network has learned there. */
+  learnedAt(network: string, where: Target): number {
+    const handle = this.networks.handle(network);
+    return handle === undefined || !this.has(where) ? 0 : this.engine.fdbLearned(handle, this.toWhere(where));
+  }
+
+  /** Why frames from there or to there were dropped, the latest first. */
+  dropsAt(where: Target): DropsAt[] {
+    if (!this.has(where)) return [];
+    const drops = this.engine.dropsAt(this.toWhere(where)).flatMap(({ reason, frames, idle }) => {
+      const known = this.drops[reason];
+      if (known === undefined) return [];
+      return [{ reason: known.name, stage: known.stage, sentence: known.sentence, frames, idle }];
+    });
+    return drops.sort((one, other) => one.idle - other.idle || other.frames - one.frames);
+  }
+
   counters(): NamedCounters {
     const raw = this.engine.counters();
     return {
@@ -332,6 +646,16 @@ export class Datapath {
       peers: this.withDamage(this.peers.byName(raw.peers)),
       networks: this.networks.byName(raw.networks),
     };
+  }
+
+  /** Those of {@link counters}, without counting everything else. */
+  peerCounters(): Map<string, PeerCounters> {
+    return this.withDamage(this.peers.byName(this.engine.peerCounters()));
+  }
+
+  /** {@link NamedCounters.rounds}. */
+  get rounds(): number {
+    return this.engine.rounds();
   }
 
   private withDamage(peers: Map<string, PeerCounters>): Map<string, PeerCounters> {
@@ -364,7 +688,11 @@ export class Datapath {
       case 'peer-offload-disabled':
       case 'peer-too-big':
       case 'offload-report':
-      case 'peer-features': {
+      case 'hello-answer':
+      case 'hello-failed':
+      case 'hello-misplaced':
+      case 'query':
+      case 'reply': {
         const peer = this.peers.name(event.peer);
         return peer === undefined ? null : { ...event, peer };
       }
@@ -377,6 +705,16 @@ export class Datapath {
       default:
         return event;
     }
+  }
+
+  private handlesOf(kind: CaptureTarget['kind']): Handles<unknown> {
+    return { port: this.ports, peer: this.peers, network: this.networks }[kind];
+  }
+
+  /** Tells captures that run what has come meanwhile: a port by its ID, a peer by its address and the network. */
+  private describe(where: Target, network: string, name: string): void {
+    const handle = this.networks.need(network);
+    this.engine.describeCapture({ where: this.toWhere(where), network: handle, name, description: '' });
   }
 
   private named(entry: Pick<FdbEntry, 'network' | 'mac' | 'where'>): DeclaredEntry | null {
@@ -400,6 +738,24 @@ export class Datapath {
   private forgetEntries(match: (entry: DeclaredEntry) => boolean): void {
     for (const [key, entry] of this.entries) if (match(entry)) this.entries.delete(key);
   }
+}
+
+function plainSelf({ host, incarnation, version, networks }: HostSelf): PlainSelf {
+  return {
+    host: Buffer.from(host).toString('hex'),
+    incarnation: String(incarnation),
+    version,
+    networks: String(networks),
+  };
+}
+
+function selfOf({ host, incarnation, version, networks }: PlainSelf): HostSelf {
+  return {
+    host: Buffer.from(host, 'hex'),
+    incarnation: BigInt(incarnation),
+    version,
+    networks: BigInt(networks),
+  };
 }
 
 /** Names and engine handles of one kind of object, both ways. */

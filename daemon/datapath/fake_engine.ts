@@ -1,19 +1,28 @@
 /** An engine that forwards nothing but keeps the books, and complains where the real one would. For tests. */
 import { isIP } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import { noVni } from './datapath.js';
 import type {
+  CaptureCounts,
+  CaptureInterface,
+  CaptureOptions,
   Counters,
+  DropsOfOne,
   Engine,
   EngineEvent,
   EngineOptions,
   FdbEntry,
+  HostSelf,
   NativeError,
   NetworkOptions,
   OffloadBurst,
+  PeerCounters,
   PeerOptions,
   PortGuard,
   PortOffloads,
   PortOptions,
+  QueryText,
+  Receiver,
   UnderlayOptions,
   Where,
 } from './native.js';
@@ -21,6 +30,17 @@ import type {
 export function refuse(code: string, syscall: string): NativeError {
   return Object.assign(new Error(`${syscall}: ${code}`), { code, syscall });
 }
+
+const zero = {
+  rxFrames: 0,
+  rxBytes: 0,
+  rxSuperFrames: 0,
+  txFrames: 0,
+  txBytes: 0,
+  txSuperFrames: 0,
+  rxDropped: 0,
+  txDropped: 0,
+};
 
 export class FakeEngine implements Engine {
   /** Every call that changes something, as text. */
@@ -32,25 +52,37 @@ export class FakeEngine implements Engine {
   underlay: UnderlayOptions | null = null;
   portOffloads: PortOffloads | null = null;
   running = false;
-  rounds = 0;
+  private passed = 0;
   /** UDP ports that another program has. */
   readonly taken = new Set<number>();
+  /** Sockets of a former process. */
+  readonly sockets = new Map<number, Receiver>();
+  readonly offered: Receiver[] = [];
   /** Addresses of this host that cannot be bound yet. */
   readonly tentative = new Set<string>();
   /** Ports whose link vanished. */
   readonly gone = new Set<number>();
   /** What the guards of ports refused. */
   readonly refused = new Map<number, [number, number, number]>();
+  /** What was dropped at a port or peer, by the JSON of its {@link Where}. */
+  readonly dropped = new Map<string, DropsOfOne[]>();
   /** Ports for which the kernel refuses super-frames, and how. */
   readonly refusing = new Map<number, string>();
   /** Peers towards which UDP_SEGMENT is off because bursts arrive damaged. */
   readonly corrupts = new Set<number>();
   /** Peers that take unfinished checksums, and for how many seconds that was said. */
   readonly unfinished = new Map<number, number>();
-  /** Called with each question what a peer takes. */
-  onHello: (peer: number, nonce: bigint) => void = () => undefined;
+  /** What hellos say. */
+  self: HostSelf | null = null;
+  /** Called with each hello. */
+  onHello: (peer: number, nonce: bigint, bytes: number) => void = () => undefined;
+  onQuery: (peer: number, query: QueryText & { room: number }) => void = () => undefined;
+  onReply: (peer: number, reply: QueryText) => void = () => undefined;
+  /** Seconds since the last datagram and the last hello of peers; others were never heard. */
+  readonly heard = new Map<number, { idle: number | null; helloIdle: number | null }>();
   /** Called with each burst, and with each question that is asked again. */
   onBurst: (peer: number, nonce: bigint, burst: OffloadBurst | null) => void = () => undefined;
+  readonly capturing = new Map<number, CaptureOptions>();
   private readonly events: EngineEvent[] = [];
   private nextHandle = 1;
 
@@ -83,6 +115,27 @@ export class FakeEngine implements Engine {
     this.underlay = options;
   }
 
+  setSourcePorts(count: number): void {
+    this.calls.push(`setSourcePorts ${count}`);
+  }
+
+  offerReceiver(fd: number): Omit<Receiver, 'fd'> {
+    const found = this.sockets.get(fd);
+    if (found === undefined) throw refuse('EINVAL', 'getsockname');
+    this.offered.push(found);
+    return { family: found.family, port: found.port };
+  }
+
+  closeOffered(): void {
+    this.offered.length = 0;
+  }
+
+  receivers(): Receiver[] {
+    return (this.underlay?.ports ?? []).map(
+      (port) => this.offered.find((one) => one.port === port) ?? { family: 'ipv4', port, fd: 9000 + port },
+    );
+  }
+
   setPortOffloads(offloads: PortOffloads): void {
     this.calls.push('setPortOffloads');
     this.portOffloads = offloads;
@@ -97,9 +150,23 @@ export class FakeEngine implements Engine {
     if (!carry) this.unfinished.clear();
   }
 
-  askFeatures(peer: number, nonce: bigint): void {
+  setSelf(self: HostSelf): void {
+    this.self = self;
+  }
+
+  sendHello(peer: number, nonce: bigint, bytes: number): void {
     need(this.peers, peer);
-    this.onHello(peer, nonce);
+    this.onHello(peer, nonce, bytes);
+  }
+
+  sendQuery(peer: number, query: QueryText & { room: number }): void {
+    need(this.peers, peer);
+    this.onQuery(peer, query);
+  }
+
+  sendReply(peer: number, reply: QueryText): void {
+    need(this.peers, peer);
+    this.onReply(peer, reply);
   }
 
   sendUnfinished(peer: number, seconds: number): void {
@@ -194,6 +261,28 @@ export class FakeEngine implements Engine {
     else this.corrupts.delete(peer);
   }
 
+  startCapture(options: CaptureOptions): number {
+    if (this.capturing.size === 4) throw refuse('EBUSY', 'capture');
+    if (options.filter.some(([code]) => code > 0xff)) throw refuse('EINVAL', 'filter');
+    const capture = this.nextHandle++;
+    this.capturing.set(capture, options);
+    return capture;
+  }
+
+  endCapture(capture: number, reason: string): void {
+    this.calls.push(`endCapture ${reason}`);
+    if (!this.capturing.delete(capture)) return;
+    this.raise({ type: 'capture-ended', end: 'asked', capture, frames: 0, bytes: 0, lost: 0 });
+  }
+
+  describeCapture({ name }: CaptureInterface): void {
+    if (this.capturing.size > 0) this.calls.push(`describeCapture ${name}`);
+  }
+
+  captures(): CaptureCounts[] {
+    return [...this.capturing.keys()].map((capture) => ({ capture, frames: 0, bytes: 0, lost: 0 }));
+  }
+
   fdbAdd(network: number, mac: string, where: Where): void {
     this.calls.push(`fdbAdd ${mac}`);
     need(this.networks, network);
@@ -201,6 +290,10 @@ export class FakeEngine implements Engine {
     else need(this.peers, where.peer);
     this.fdbRemove(network, mac);
     this.entries.push({ network, mac, where, declared: true, frozen: false, idle: 0 });
+  }
+
+  fdbLearn(network: number, mac: string, where: Where): void {
+    this.entries.push({ network, mac, where, declared: false, frozen: false, idle: 0 });
   }
 
   fdbRemove(network: number, mac: string): boolean {
@@ -219,17 +312,36 @@ export class FakeEngine implements Engine {
     return this.entries.filter((entry) => network === null || entry.network === network).slice(0, limit);
   }
 
+  fdbFind(network: number, mac: string): FdbEntry | null {
+    return this.entries.find((entry) => entry.network === network && entry.mac === mac) ?? null;
+  }
+
+  fdbLearned(network: number, where: Where): number {
+    return this.entries.filter(
+      (entry) => entry.network === network && !entry.declared && isDeepStrictEqual(entry.where, where),
+    ).length;
+  }
+
+  dropsAt(where: Where): DropsOfOne[] {
+    return this.dropped.get(JSON.stringify(where)) ?? [];
+  }
+
+  /** One more at each look while it runs. */
+  rounds(): number {
+    return this.running ? ++this.passed : this.passed;
+  }
+
+  peerCounters(): PeerCounters[] {
+    return [...this.peers.keys()].map((handle) => ({
+      handle,
+      ...zero,
+      offloadDisabled: null,
+      carryChecksum: this.unfinished.has(handle),
+      ...(this.heard.get(handle) ?? { idle: null, helloIdle: null }),
+    }));
+  }
+
   counters(): Counters {
-    const zero = {
-      rxFrames: 0,
-      rxBytes: 0,
-      rxSuperFrames: 0,
-      txFrames: 0,
-      txBytes: 0,
-      txSuperFrames: 0,
-      rxDropped: 0,
-      txDropped: 0,
-    };
     const count = (network: number, declared: boolean) =>
       this.entries.filter((entry) => entry.network === network && entry.declared === declared).length;
     return {
@@ -247,13 +359,7 @@ export class FakeEngine implements Engine {
         gone: this.gone.has(handle),
         offloadDisabled: this.refusing.get(handle) ?? null,
       })),
-      peers: [...this.peers.keys()].map((handle) => ({
-        handle,
-        ...zero,
-        offloadDisabled: null,
-        carryChecksum: this.unfinished.has(handle),
-        idle: null,
-      })),
+      peers: this.peerCounters(),
       networks: [...this.networks.keys()].map((handle) => ({
         handle,
         learned: count(handle, false),
@@ -272,8 +378,9 @@ export class FakeEngine implements Engine {
       },
       pathMtuAnswered: 0,
       pathMtuUnanswered: 0,
-      rounds: this.running ? ++this.rounds : this.rounds,
+      rounds: this.rounds(),
       polled: 0,
+      idleSeconds: 0,
       underlayOverflow: 0,
     };
   }

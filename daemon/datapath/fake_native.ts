@@ -1,4 +1,5 @@
 /** The addon without a kernel: namespaces, links and locks as plain objects. For tests. */
+import { fstatSync } from 'node:fs';
 import { FakeEngine, refuse } from './fake_engine.js';
 import type {
   DropReason,
@@ -6,11 +7,16 @@ import type {
   EngineOptions,
   Link,
   Native,
+  NativeError,
+  NeighbourEntry,
   NetnsInfo,
   NetnsPath,
+  PathAnswer,
+  PathProbe,
   Probe,
   RawDevice,
   TapCreateOptions,
+  TapIdentity,
   TapResult,
 } from './native.js';
 
@@ -38,10 +44,20 @@ export class FakeNative implements Native {
   /** nsfs paths and what they lead to; several paths may lead to one. */
   readonly namespaces = new Map<string, FakeNamespace>();
   readonly locks = new Set<string>();
+  /** Descriptors by inode, of all fakes: several daemons of a test may open the same files. */
+  private static readonly lockedFiles = new Map<number, number>();
   /** Open file descriptors, and what ends the link of each. */
   readonly openFds = new Map<number, () => void>();
   readonly notified: string[] = [];
+  /** What the service manager keeps, by name. */
+  readonly stored = new Map<string, number>();
   readonly pathMtus = new Map<string, number>();
+  /** What comes of a probe; undefined: an echo comes back, and of a datagram nothing is heard. */
+  pathAnswer: (probe: PathProbe) => Partial<PathAnswer> | undefined = () => undefined;
+  /** What ARP and ND of every namespace know, by address. */
+  readonly neighbours = new Map<string, NeighbourEntry>();
+  /** IPv4 address -> MAC of another machine that has it. */
+  readonly duplicates = new Map<string, string>();
   /** Calls that fail, by name. */
   readonly failures = new Map<keyof Native, Error>();
   /** The only route besides is the one to 10.99.0.0/24. */
@@ -63,6 +79,8 @@ export class FakeNative implements Native {
     capNetAdmin: true,
     capSysAdmin: true,
   };
+  /** What the descriptors of TAPs belong to, open or not. */
+  private readonly taps = new Map<number, { link: Link; pins: boolean }>();
   /** Also those that no path leads to. */
   private readonly allNamespaces: FakeNamespace[] = [];
   private nextCookie = 1;
@@ -128,6 +146,10 @@ export class FakeNative implements Native {
     return link;
   }
 
+  compileFilter(expression: string): ReturnType<Native['compileFilter']> {
+    return expression === '' ? { problem: 'nothing' } : { program: [[6, 0, 0, expression.length]] };
+  }
+
   probe(): Probe {
     return this.probed;
   }
@@ -145,7 +167,7 @@ export class FakeNative implements Native {
     const { mac, mtu, alias, addresses, ifname, up } = options;
     const link = { ...this.makeLink(ifname, addresses), mac, mtu, alias, up, kind: 'tun', qdisc: 'noqueue' };
     links.push(link);
-    return this.open(link, options);
+    return this.open(link, { ...options, pins: options.netns !== null });
   }
 
   tapReattach({ netns, ifname, alias, ...options }: Parameters<Native['tapReattach']>[0]): TapResult {
@@ -154,12 +176,28 @@ export class FakeNative implements Native {
     const link = links.find((one) => one.ifname === ifname);
     if (link === undefined) throw refuse('ENODEV', 'TUNSETIFF');
     if (link.alias !== alias) throw refuse('EPERM', 'TUNSETIFF');
-    return this.open(link, options);
+    return this.open(link, { ...options, pins: netns !== null });
   }
 
   links(netns: NetnsPath): Link[] {
     this.failIfAsked('links');
     return this.find(netns).links.map((link) => ({ ...link }));
+  }
+
+  linksOf(paths: readonly string[]): (Link[] | NativeError)[] {
+    return paths.map((path) => {
+      try {
+        return this.links(path);
+      } catch (error) {
+        return error as NativeError;
+      }
+    });
+  }
+
+  neighbour(netns: NetnsPath, ifname: string, address: string): NeighbourEntry | null {
+    this.failIfAsked('neighbour');
+    if (!this.find(netns).links.some((link) => link.ifname === ifname)) throw refuse('ENODEV', 'RTM_GETLINK');
+    return this.neighbours.get(address) ?? null;
   }
 
   linkDelete(netns: NetnsPath, ifname: string, aliasPrefix: string): boolean {
@@ -206,6 +244,19 @@ export class FakeNative implements Native {
     return '10.99.0.1';
   }
 
+  probePaths(probes: PathProbe[]): PathAnswer[] {
+    return probes.map((probe) => {
+      const answer = this.pathAnswer(probe);
+      const answered = answer === undefined && probe.port === null;
+      return { answered, error: null, from: null, mtu: null, ...answer };
+    });
+  }
+
+  findDuplicateAddress(_ifname: string, address: string): string | null {
+    this.failIfAsked('findDuplicateAddress');
+    return this.duplicates.get(address) ?? null;
+  }
+
   peerCredentials(): { pid: number; uid: number; gid: number } {
     return this.caller;
   }
@@ -216,8 +267,29 @@ export class FakeNative implements Native {
     return true;
   }
 
-  notify(state: string): boolean {
+  /** Of an open descriptor of a TAP. */
+  tapIdentify(fd: number): TapIdentity {
+    const tap = this.taps.get(fd);
+    if (tap === undefined) throw refuse('EINVAL', 'TUNGETIFF');
+    const holder = this.allNamespaces.find(({ links }) => links.includes(tap.link));
+    if (holder === undefined) throw refuse('EBADFD', 'TUNGETIFF');
+    const { ifname, alias } = tap.link;
+    return { ifname, alias: alias ?? '', cookie: holder.cookie, pins: tap.pins };
+  }
+
+  lockFile(fd: number): boolean {
+    const { ino } = fstatSync(fd);
+    const holder = FakeNative.lockedFiles.get(ino);
+    if (holder !== undefined && holder !== fd && leadsTo(holder, ino)) return false;
+    FakeNative.lockedFiles.set(ino, fd);
+    return true;
+  }
+
+  notify(state: string, fds: number[] = []): boolean {
     this.notified.push(state);
+    const [, name] = /^FDNAME=(.*)$/m.exec(state) ?? [];
+    if (state.startsWith('FDSTORE=1') && name !== undefined) for (const fd of fds) this.stored.set(name, fd);
+    if (state.startsWith('FDSTOREREMOVE=1') && name !== undefined) this.stored.delete(name);
     return true;
   }
 
@@ -233,10 +305,16 @@ export class FakeNative implements Native {
     holder?.links.splice(holder.links.indexOf(link), 1);
   }
 
-  private open(link: Link, { queues, tso, uso }: { queues: number; tso: boolean; uso: boolean }): TapResult {
+  private open(
+    link: Link,
+    { queues, tso, uso, pins }: { queues: number; tso: boolean; uso: boolean; pins: boolean },
+  ): TapResult {
     const vanish = (): void => this.detach(link);
     const fds = Array.from({ length: queues }, () => this.nextFd++);
-    for (const fd of fds) this.openFds.set(fd, vanish);
+    for (const fd of fds) {
+      this.openFds.set(fd, vanish);
+      this.taps.set(fd, { link, pins });
+    }
     return {
       fds,
       ifindex: link.ifindex,
@@ -255,5 +333,14 @@ export class FakeNative implements Native {
   private failIfAsked(call: keyof Native): void {
     const failure = this.failures.get(call);
     if (failure !== undefined) throw failure;
+  }
+}
+
+/** False when the descriptor was closed meanwhile. */
+function leadsTo(fd: number, inode: number): boolean {
+  try {
+    return fstatSync(fd).ino === inode;
+  } catch {
+    return false;
   }
 }

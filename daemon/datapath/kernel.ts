@@ -1,7 +1,15 @@
 /** What the control plane asks of the kernel, through the addon or a fake of it. */
 import type { Native, NativeError } from './native.js';
 
-export type { Link, NetnsInfo, NetnsPath, Probe, TapResult } from './native.js';
+export type {
+  Link,
+  NetnsInfo,
+  NetnsPath,
+  PathAnswer,
+  PathProbe,
+  Probe,
+  TapResult,
+} from './native.js';
 
 export type Kernel = Pick<
   Native,
@@ -10,13 +18,29 @@ export type Kernel = Pick<
   | 'tapCreate'
   | 'tapReattach'
   | 'links'
+  | 'linksOf'
+  | 'neighbour'
   | 'linkDelete'
   | 'linkSet'
   | 'pathMtu'
   | 'sourceAddress'
   | 'peerCredentials'
   | 'lock'
+  | 'lockFile'
   | 'notify'
+>;
+
+/** What the doctor asks of it. */
+export type Examinable = Pick<
+  Native,
+  | 'version'
+  | 'probe'
+  | 'netnsInfo'
+  | 'links'
+  | 'pathMtu'
+  | 'sourceAddress'
+  | 'probePaths'
+  | 'findDuplicateAddress'
 >;
 
 /** True for what the kernel refused; `code` is then the errno name. */

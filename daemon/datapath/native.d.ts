@@ -40,6 +40,12 @@ export interface UnderlayOptions {
   udpGro: boolean;
 }
 
+export interface Receiver {
+  family: 'ipv4' | 'ipv6';
+  port: number;
+  fd: number;
+}
+
 /** Kill switches for the super-frames of ports; false never uses one, true uses it where the kernel has it. */
 export interface PortOffloads {
   /** Guests may send TCP super-frames (TUNSETOFFLOAD). */
@@ -122,6 +128,24 @@ export interface OffloadBurst {
   flow: number;
 }
 
+/** Who speaks in a hello. */
+export interface HostSelf {
+  /** 16 bytes: the host ID. */
+  host: Uint8Array;
+  /** 64 bits, another number after each start of the daemon. */
+  incarnation: bigint;
+  version: readonly [major: number, minor: number, patch: number];
+  /** 64 bits, a digest of the networks. */
+  networks: bigint;
+}
+
+/** What a control plane asks another, or replies. */
+export interface QueryText {
+  nonce: bigint;
+  topic: number;
+  text: Uint8Array;
+}
+
 export type Where = { port: number } | { peer: number };
 
 export interface FdbEntry {
@@ -162,9 +186,75 @@ export type EngineEvent =
       sent: number;
       missing: number[];
     }
-  /** A peer's answer to the last {@link Engine.askFeatures}. */
-  | { type: 'peer-features'; peer: number; nonce: bigint; takesUnfinished: boolean }
+  /** A peer's answer to one of the last {@link Engine.sendHello}. `bytes` is the length of the question. */
+  | {
+      type: 'hello-answer';
+      peer: number;
+      nonce: bigint;
+      microseconds: number;
+      bytes: number;
+      takesUnfinished: boolean;
+      /** Who answered, and the address of ours that it saw; null of a weftd that is older than that. */
+      self: HostSelf | null;
+      seenAs: string | null;
+    }
+  /** A hello could not be sent. `error` is the name of an errno. */
+  | { type: 'hello-failed'; peer: number; nonce: bigint; error: string }
+  /** A hello to a peer was answered from another address. At most once a second. */
+  | { type: 'hello-misplaced'; peer: number; address: string }
+  /** A peer's query, or its reply to the last {@link Engine.sendQuery}. `room`: bytes that the reply to a query may have. */
+  | { type: 'query' | 'reply'; peer: number; nonce: bigint; topic: number; text: Uint8Array; room: number }
+  /** Nothing more is written to the reader of a capture; its number is not given again. */
+  | ({ type: 'capture-ended'; end: CaptureEnd } & CaptureCounts)
   | { type: 'events-lost'; count: number };
+
+/** What ended a capture: a limit of it, the control plane, or its reader. */
+export type CaptureEnd = 'frames' | 'bytes' | 'time' | 'asked' | 'reader-gone';
+
+export interface CaptureCounts {
+  capture: number;
+  /** Given to the reader. */
+  frames: number;
+  bytes: number;
+  /** For want of room in the ring, because the reader was slow. */
+  lost: number;
+}
+
+/** An instruction of classic BPF: code, jt, jf, k. */
+export type BpfInstruction = readonly [number, number, number, number];
+
+/** How the frames of a port, or of a peer in one network, are called in a capture file: an interface of their own. */
+export interface CaptureInterface {
+  where: Where;
+  network: number;
+  name: string;
+  description: string;
+}
+
+export interface CaptureOptions {
+  /** A connected, non-blocking stream socket. The engine writes to a duplicate of it, and shuts it down at the end. */
+  fd: number;
+  /** What is written to it before the file. */
+  preamble: string;
+  target: { port: number } | { peer: number } | { network: number } | null;
+  /** Frames that weft receives from there, and those that it sends there. */
+  in: boolean;
+  out: boolean;
+  /** Bytes of a frame that are kept. */
+  snaplen: number;
+  /** At most 512 instructions; none: every frame. */
+  filter: readonly BpfInstruction[];
+  filterText: string;
+  /** Of the file: what wrote it, and what it is. */
+  application: string;
+  comment: string;
+  /** The first is in the file from the start, others with their first frame. */
+  interfaces: CaptureInterface[];
+  /** 0: no limit. */
+  mostFrames: number;
+  mostBytes: number;
+  mostMilliseconds: number;
+}
 
 /** Wire frames: a super-frame counts its segments. */
 export interface TrafficCounters {
@@ -195,6 +285,8 @@ export type PeerCounters = TrafficCounters & {
   carryChecksum: boolean;
   /** Seconds since the last datagram from this peer; null when there was none. */
   idle: number | null;
+  /** Seconds since its last hello; null when there was none. */
+  helloIdle: number | null;
 };
 
 export interface NetworkCounters {
@@ -235,8 +327,18 @@ export interface Counters {
   rounds: number;
   /** Those of them that found work by busy polling. */
   polled: number;
+  /** Seconds that the worker waited for frames, asleep or looking for them. */
+  idleSeconds: number;
   /** What the kernel dropped before we saw it (SO_RXQ_OVFL of the VTEP sockets). */
   underlayOverflow: number;
+}
+
+export interface DropsOfOne {
+  /** Index in {@link Native.drops}. */
+  reason: number;
+  frames: number;
+  /** Seconds since the last one. */
+  idle: number;
 }
 
 export interface DropReason {
@@ -253,6 +355,17 @@ export declare class Engine {
   stop(): void;
   /** Opens, keeps or closes sockets so that they fit; on an error the former ones stay in use. */
   setUnderlay(options: UnderlayOptions): void;
+  /** {@link EngineOptions.sourcePorts} from the next {@link setUnderlay} on. */
+  setSourcePorts(count: number): void;
+  /**
+   * A receiving socket that a former process left, which {@link setUnderlay} uses in the place of a new one. The engine owns it from here on,
+   * also when it throws: EINVAL for what is no UDP socket of this namespace bound to a port of every address.
+   */
+  offerReceiver(fd: number): { family: 'ipv4' | 'ipv6'; port: number };
+  /** Closes those that were offered and are not used. */
+  closeOffered(): void;
+  /** The receiving sockets that are in use. The engine owns them. */
+  receivers(): Receiver[];
   /** For the ports there are and those to come; takes effect at once. */
   setPortOffloads(offloads: PortOffloads): void;
   addNetwork(options: NetworkOptions): number;
@@ -289,17 +402,49 @@ export declare class Engine {
   setCarryChecksum(carry: boolean): void;
   /** Whether the worker may look for work before it sleeps, with CPU time that nobody else wants. It may at first. */
   setBusyPoll(allowed: boolean): void;
-  /** Asks a peer what it takes; the answer, if any, is an event with this nonce. EAGAIN while 64 of them wait. */
-  askFeatures(peer: number, nonce: bigint): void;
+  /** What hellos say of this host. Before the first call only those are answered that do not ask. */
+  setSelf(self: HostSelf): void;
+  /**
+   * Asks a peer who it is and what it takes, with an Ethernet frame of `bytes` bytes (110 to 9014); the answer, if any, is an event with
+   * this nonce. EAGAIN while 64 of them wait.
+   */
+  sendHello(peer: number, nonce: bigint, bytes: number): void;
+  /** Text of at most 1400 bytes. The reply, if any, is an event with this nonce, unless another query followed. EAGAIN while 64 wait. */
+  sendQuery(peer: number, query: QueryText & { room: number }): void;
+  /** The nonce and the topic are those of the query, and the text has at most the bytes of its room. */
+  sendReply(peer: number, reply: QueryText & { room: number }): void;
   /** The peer takes unfinished checksums for so many seconds, unless its options change meanwhile; 0: no more. */
   sendUnfinished(peer: number, seconds: number): void;
+  /**
+   * Writes frames as pcapng from now on. The number of the capture. EINVAL for a filter that cannot be run, ENOENT, EBUSY while four
+   * run already; nothing was written then.
+   */
+  startCapture(options: CaptureOptions): number;
+  /** What was captured is still written, for two seconds at most where the reader stalls; then comes the event. */
+  endCapture(capture: number, reason: string): void;
+  /** To all captures: of a port or peer that came after they began. */
+  describeCapture(description: CaptureInterface): void;
+  /** Those of which the end was not told yet. */
+  captures(): CaptureCounts[];
   fdbAdd(network: number, mac: string, where: Where): void;
+  /** As if a frame had just come from there. Before {@link start} only. */
+  fdbLearn(network: number, mac: string, where: Where): void;
   /** False when there is no such entry. */
   fdbRemove(network: number, mac: string): boolean;
   /** Forgets what was learned; declared entries stay. */
   fdbFlush(network?: number): void;
   fdbDump(network: number | null, limit: number): FdbEntry[];
+  fdbFind(network: number, mac: string): FdbEntry | null;
+  /** How many entries of the network were learned there. */
+  fdbLearned(network: number, where: Where): number;
+  /** Why frames from there, and those that were queued to there, were dropped since it was added; reasons that happened only. */
+  dropsAt(where: Where): DropsOfOne[];
+  /** All of them: with a thousand ports and peers, milliseconds. */
   counters(): Counters;
+  /** {@link Counters.peers} alone. */
+  peerCounters(): PeerCounters[];
+  /** {@link Counters.rounds} alone. */
+  rounds(): number;
   takeEvents(): EngineEvent[];
 }
 
@@ -344,6 +489,15 @@ export interface TapResult {
   uso: boolean;
 }
 
+export interface TapIdentity {
+  ifname: string;
+  alias: string;
+  /** Of the namespace where the device is now. */
+  cookie: string;
+  /** The descriptor was opened in another namespace than ours and keeps it alive. */
+  pins: boolean;
+}
+
 export interface Link {
   ifindex: number;
   ifname: string;
@@ -356,6 +510,14 @@ export interface Link {
   qdisc: string | null;
   /** `10.0.0.1/24` form, link-local IPv6 left out. */
   addresses: string[];
+}
+
+/** What the kernel's ARP or neighbour discovery knows of an address. */
+export interface NeighbourEntry {
+  /** null while it is asked for, and when nobody answered. */
+  mac: string | null;
+  /** It was asked for, and nobody answered. */
+  failed: boolean;
 }
 
 export interface Probe {
@@ -376,6 +538,33 @@ export interface Probe {
   notTested: string | null;
   capNetAdmin: boolean;
   capSysAdmin: boolean;
+}
+
+/** A packet with "don't fragment", of a size whatever the kernel believes of the path. */
+export interface PathProbe {
+  /** Numeric. */
+  address: string;
+  /**
+   * A VXLAN datagram that means nothing goes to this UDP port: a weft host counts it as consumed, every other VTEP drops it as an unknown
+   * VNI. null: an ICMP echo request.
+   */
+  port: number | null;
+  /** Of the IP packet, at least 96. */
+  bytes: number;
+}
+
+export interface PathAnswer {
+  /** The echo came back. */
+  answered: boolean;
+  /**
+   * errno name of what the kernel refused, or of what ICMP told; null when neither was heard. ECONNREFUSED: nothing listens on the port.
+   * EMSGSIZE: too big for a link on the way. EPERM: a firewall of this host refused it.
+   */
+  error: string | null;
+  /** Who told it by ICMP; null when it was this kernel. */
+  from: string | null;
+  /** With EMSGSIZE, bytes of IP that fit, where it was told. */
+  mtu: number | null;
 }
 
 /** A plain TAP or TUN without offloads. One thread of the addon reads all of them: no libuv pool thread is occupied. */
@@ -402,6 +591,8 @@ export interface Native {
   readonly drops: readonly DropReason[];
   Engine: typeof Engine;
   RawDevice: typeof RawDevice;
+  /** An expression of tcpdump for Ethernet frames as a program; null where this machine has no libpcap. May resolve names. */
+  compileFilter(expression: string): { program: BpfInstruction[] } | { problem: string } | null;
   /** Tries the offloads in a network namespace made for it; half a second at most. */
   probe(): Probe;
   netnsInfo(path: NetnsPath): NetnsInfo;
@@ -422,7 +613,13 @@ export interface Native {
     tso: boolean;
     uso: boolean;
   }): TapResult;
+  /** What a descriptor of a TAP is; EINVAL when it is none as tapCreate makes them, EBADFD when its device is gone. It stays the caller's. */
+  tapIdentify(fd: number): TapIdentity;
   links(netns: NetnsPath): Link[];
+  /** {@link links} of several paths, or in its place what the kernel says of one. Half as dear as one by one. */
+  linksOf(paths: readonly string[]): (Link[] | NativeError)[];
+  /** null when the kernel there has not asked for the address of late. */
+  neighbour(netns: NetnsPath, ifname: string, address: string): NeighbourEntry | null;
   /** Only when its alias starts with `aliasPrefix`. False when there is no such link. */
   linkDelete(netns: NetnsPath, ifname: string, aliasPrefix: string): boolean;
   /**
@@ -448,6 +645,13 @@ export interface Native {
   pathMtu(address: string): number;
   /** The source address that the kernel would use towards a numeric address. Sends nothing. */
   sourceAddress(address: string): string;
+  /** At most 256 at once. Blocks until each has its answer, `limit` milliseconds at most. For the doctor, never for the daemon. */
+  probePaths(probes: PathProbe[], limit: number): PathAnswer[];
+  /**
+   * The MAC of another machine of the link that has this IPv4 address too; null when none told of itself within `limit` milliseconds,
+   * which it blocks. An ARP probe (RFC 5227, 2.1.1), which changes nobody's cache. EPERM without CAP_NET_RAW.
+   */
+  findDuplicateAddress(ifname: string, address: string, limit: number): string | null;
   /** SO_PEERCRED of a connected unix socket. */
   peerCredentials(fd: number): { pid: number; uid: number; gid: number };
   /**
@@ -455,6 +659,11 @@ export interface Native {
    * False when another process holds it.
    */
   lock(name: string): boolean;
-  /** sd_notify: sends `state` to $NOTIFY_SOCKET. False when there is none. */
-  notify(state: string): boolean;
+  /**
+   * Locks an open file or directory for this process (flock), until its descriptor is closed. False when another process has the lock. Needs
+   * no room and no permission to write.
+   */
+  lockFile(fd: number): boolean;
+  /** sd_notify: sends `state` and copies of `fds` to $NOTIFY_SOCKET. False when there is none. */
+  notify(state: string, fds?: number[]): boolean;
 }

@@ -1,5 +1,6 @@
-/** Sockets that systemd hands over (sd_listen_fds(3)), so that Docker can connect while weftd is not there yet. */
+/** The plugin's socket that systemd hands over, so that Docker can connect while weftd is not there yet. */
 import { fstatSync, readFileSync } from 'node:fs';
+import type { PassedFd } from '../restart/listen_fds.js';
 
 export interface ActivatedSocket {
   fd: number;
@@ -7,27 +8,17 @@ export interface ActivatedSocket {
   path: string;
 }
 
-const firstFd = 3;
-const variables = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES'] as const;
 /** __SO_ACCEPTCON in the column Flags of /proc/net/unix: the socket listens. */
 const listening = 0x10000;
 
-/**
- * The socket whose FileDescriptorName is `name`; null when none was handed to this process, or it is no listening unix socket. Removes the
- * variables from `env`, so that no child takes them for its own.
- */
-export function takeActivated(
-  env: NodeJS.ProcessEnv,
+/** The socket whose FileDescriptorName is `name`; null when none was handed to this process, or it is no listening unix socket. */
+export function activatedSocket(
+  passed: readonly PassedFd[],
   name: string,
-  pid = process.pid,
   readSockets = () => readFileSync('/proc/net/unix', 'latin1'),
 ): ActivatedSocket | null {
-  const [forPid, count, names] = variables.map((variable) => env[variable]);
-  for (const variable of variables) delete env[variable];
-  if (forPid !== String(pid) || !/^\d{1,4}$/.test(count ?? '')) return null;
-  const index = (names ?? '').split(':').slice(0, Number(count)).indexOf(name);
-  if (index < 0) return null;
-  const fd = firstFd + index;
+  const fd = passed.find((one) => one.name === name)?.fd;
+  if (fd === undefined) return null;
   const path = pathOf(fd, readSockets);
   return path === null ? null : { fd, path };
 }

@@ -1,4 +1,5 @@
 /** What Docker sees of weft and what weft sees of Docker, put together. */
+
 import { basename } from 'node:path';
 import type { Logger } from 'pino';
 import type { Kernel } from '../datapath/kernel.js';
@@ -7,6 +8,7 @@ import type { EngineNetworkIntent } from '../intent/engine_networks.js';
 import type { Ipam } from '../ipam/ipam.js';
 import { dockerFindings } from '../reconcile/docker_findings.js';
 import type { FindingDraft } from '../reconcile/findings.js';
+import { steadyNow } from '../steady_time.js';
 import { DockerRequests } from '../telemetry/docker_requests.js';
 import type { ActivatedSocket } from './activation.js';
 import type { Engine } from './engine_api.js';
@@ -72,7 +74,7 @@ export class DockerAdapter {
             onChange: () => undefined,
           });
     this.names = this.engineNames ?? noNames;
-    this.forgotten = new ForgottenNetworks({ ...parts, names: this.names, now: Date.now });
+    this.forgotten = new ForgottenNetworks({ ...parts, names: this.names, now: steadyNow });
   }
 
   /** From here on Docker is answered. */

@@ -3,10 +3,12 @@
  * Docker's client (moby pkg/plugins/client.go) has no time limit of its own, and repeats a request whose connection broke, so each
  * request is answered within a few seconds, and no idle connection is ever closed from this side.
  */
+
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { WeftError } from '../errors.js';
+import { steadyNow } from '../steady_time.js';
 import type { DockerRequests, RequestOutcome } from '../telemetry/docker_requests.js';
 import { activate, type PluginMethods } from './plugin_methods.js';
 import { type Call, invalid } from './protocol.js';
@@ -118,7 +120,7 @@ export class PluginHttp {
 
   /** Cuts clients that began a request and do not go on. A connection without a request may stay for ever. */
   private sweep(): void {
-    const now = Date.now();
+    const now = steadyNow();
     for (const [socket, connection] of this.connections) {
       if (connection.active > 0 || socket.bytesRead === connection.seen) connection.begun = null;
       else if (connection.begun === null) connection.begun = now;
@@ -156,8 +158,9 @@ export class PluginHttp {
       // The network driver's client reads Err, the IPAM driver's one reads Error.
       answer = { Err: text, Error: text };
     }
-    this.parts.requests.count(name, outcome);
-    const told = { method: name, ...ids, milliseconds: Math.round(performance.now() - started) };
+    const milliseconds = performance.now() - started;
+    this.parts.requests.count(name, outcome, milliseconds / 1000);
+    const told = { method: name, ...ids, milliseconds: Math.round(milliseconds) };
     if (outcome === 'answered') this.parts.log.debug(told, 'answered Docker');
     else
       this.parts.log.warn(

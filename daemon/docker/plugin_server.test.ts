@@ -18,7 +18,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { descriptorOf } from '../api/unix_socket.js';
-import { takeActivated } from './activation.js';
+import { takeListenFds } from '../restart/listen_fds.js';
+import { activatedSocket } from './activation.js';
 import { ask, PluginHost } from './testing/plugin_host.js';
 
 async function listen(path: string): Promise<Server> {
@@ -214,14 +215,14 @@ describe('a socket from systemd', { timeout: 60_000 }, () => {
       [{ HOME: '/' }, 7],
     ] as const) {
       const given: NodeJS.ProcessEnv = { ...env };
-      expect(takeActivated(given, 'docker', pid)).toBeNull();
+      expect(activatedSocket(takeListenFds(given, pid), 'docker')).toBeNull();
       expect(given).toEqual({ HOME: '/' });
     }
   });
 
   it('is refused when the descriptor is no listening socket', () => {
     const env = () => ({ LISTEN_PID: '7', LISTEN_FDS: '500', LISTEN_FDNAMES: `${'x:'.repeat(499)}docker` });
-    expect(takeActivated(env(), 'docker', 7)).toBeNull();
+    expect(activatedSocket(takeListenFds(env(), 7), 'docker')).toBeNull();
     mkdirSync(join(directory, 'a'));
     const fd = descriptorOf(holder) ?? 0;
     const named = {
@@ -229,8 +230,8 @@ describe('a socket from systemd', { timeout: 60_000 }, () => {
       LISTEN_FDS: String(fd - 2),
       LISTEN_FDNAMES: `${'x:'.repeat(fd - 3)}docker`,
     };
-    expect(takeActivated({ ...named }, 'docker', 7)).toEqual({ fd, path });
+    expect(activatedSocket(takeListenFds({ ...named }, 7), 'docker')).toEqual({ fd, path });
     const connected = (text: string) => text.replaceAll(' 00010000 ', ' 00000000 ');
-    expect(takeActivated({ ...named }, 'docker', 7, () => connected('Num\n'))).toBeNull();
+    expect(activatedSocket(takeListenFds({ ...named }, 7), 'docker', () => connected('Num\n'))).toBeNull();
   });
 });

@@ -4,16 +4,14 @@ import { join } from 'node:path';
 
 export const specDirectories: readonly string[] = ['/etc/docker/plugins', '/usr/lib/docker/plugins'];
 
+/** Below each directory, in the order in which Docker looks for them. */
+export function specFileNames(driver: string): string[] {
+  return [`${driver}.spec`, join(driver, `${driver}.spec`), `${driver}.json`, join(driver, `${driver}.json`)];
+}
+
 /** Those that exist, in the order in which Docker looks for them. */
 export function specFiles(driver: string, directories: readonly string[]): string[] {
   return directories
-    .flatMap((directory) =>
-      [
-        `${driver}.spec`,
-        join(driver, `${driver}.spec`),
-        `${driver}.json`,
-        join(driver, `${driver}.json`),
-      ].map((file) => join(directory, file)),
-    )
+    .flatMap((directory) => specFileNames(driver).map((file) => join(directory, file)))
     .filter((file) => existsSync(file));
 }

@@ -1,4 +1,5 @@
 /** Endpoints of container engines: each is a port whose link the engine moves into the container and back. */
+
 import { WeftError } from '../errors.js';
 import { contains, formatCidr, isHostAddress, parseCidr, withoutPrefix } from '../model/address.js';
 import { mintPortId } from '../model/identity.js';
@@ -7,6 +8,7 @@ import { type EngineNetworkRecord, type LeaseRecord, leaseKey, type PortRecord }
 import { portLabel } from '../state/catalog.js';
 import { leasesOf, markRemoved } from '../state/removal.js';
 import type { Transaction } from '../state/store.js';
+import { steadyNow } from '../steady_time.js';
 import { refuseWhenStopping } from './commit.js';
 import type { IntentParts } from './parts.js';
 
@@ -35,7 +37,7 @@ export class EndpointIntent {
   constructor(
     private readonly parts: IntentParts,
     private readonly bootId: () => string,
-    private readonly now: () => number = Date.now,
+    private readonly now: () => number = steadyNow,
   ) {}
 
   /**

@@ -1,4 +1,5 @@
 /** Networks of container engines: each is on one network of weft, which it names, or which is made for it and named after its subnet. */
+
 import { WeftError } from '../errors.js';
 import { familyOf } from '../model/address.js';
 import { vniOfName } from '../model/identity.js';
@@ -13,6 +14,7 @@ import {
   type PoolRecord,
 } from '../model/objects.js';
 import { markRemoved, releaseLeases } from '../state/removal.js';
+import { steadyNow } from '../steady_time.js';
 import { commit, commitRemoval } from './commit.js';
 import { checkNetworkFree } from './networks.js';
 import type { IntentParts } from './parts.js';
@@ -48,7 +50,7 @@ const justNow = 60_000;
 export class EngineNetworkIntent {
   constructor(
     private readonly parts: IntentParts,
-    private readonly now: () => number = Date.now,
+    private readonly now: () => number = steadyNow,
   ) {}
 
   /** The same request again changes nothing. */

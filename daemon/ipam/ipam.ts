@@ -10,8 +10,10 @@ import { LeaseBook } from './lease_book.js';
 import { LeaseIndex } from './lease_index.js';
 import { PoolBook } from './pool_book.js';
 import { parsePoolId } from './pool_id.js';
-import { poolView } from './pool_view.js';
+import { type PoolUse, poolUse, poolView } from './pool_view.js';
 import { numberOf, prefixOf } from './range.js';
+
+export type { PoolUse } from './pool_view.js';
 
 /** A port that has an address. */
 export interface Holder {
@@ -145,6 +147,11 @@ export class Ipam {
   /** In the order of their IDs, with at most a thousand leases each. */
   pools(): Pool[] {
     return this.books.store.list('pool').map((pool) => poolView(this.books, pool, shownLeases));
+  }
+
+  /** As {@link pools}, without the leases. */
+  use(): PoolUse[] {
+    return this.books.store.list('pool').map((pool) => poolUse(this.books, pool));
   }
 
   private async endUnused(): Promise<void> {

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { leaseKey, type PoolRecord, type PortRecord } from '../model/objects.js';
-import { LmdbStore } from '../state/lmdb_store.js';
+import { openState } from '../state/open_state.js';
+import type { Store } from '../state/store.js';
 import { Ipam, type IpamRules } from './ipam.js';
 import { addressOf, numberOf } from './range.js';
 import { bare, Crash, codeOf, errorOf, Host, minute } from './testing/host.js';
@@ -637,10 +638,10 @@ describe('on the real store', { timeout: 60_000 }, () => {
     takenIn: () => new Map(),
   };
   let directory: string;
-  let store: LmdbStore;
+  let store: Store;
   beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), 'weft-ipam-'));
-    store = await LmdbStore.open(directory);
+    ({ store } = await openState(directory, { version: '1.2.3' }));
   });
   afterEach(async () => {
     await store.close();

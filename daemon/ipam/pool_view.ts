@@ -33,6 +33,25 @@ export function poolView(books: Books, pool: PoolRecord, limit: number): Pool {
   };
 }
 
+/** How much of its part of a subnet this host has given. */
+export interface PoolUse {
+  scope: string;
+  subnet: string;
+  /** Addresses of the part. */
+  size: bigint;
+  used: number;
+}
+
+export function poolUse(books: Books, pool: PoolRecord): PoolUse {
+  const { scope, subnet } = pool;
+  const range = rangeNow(books, pool);
+  if (range === null) return { scope, subnet, size: 0n, used: 0 };
+  let used = 0;
+  for (const [number, { state }] of books.index.find(scope)?.entries() ?? [])
+    if (state === 'active' && holds(range, number)) used++;
+  return { scope, subnet, size: sizeOf(range), used };
+}
+
 /** null when the share of this host was changed or removed, and nothing can be given any more. */
 function rangeNow(books: Books, { scope, subnet, range }: PoolRecord): AddressRange | null {
   try {

@@ -2,7 +2,6 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Datapath, type OffloadBurst } from '../datapath/datapath.js';
 import { FakeNative } from '../datapath/fake_native.js';
-import type { PeerCounters } from '../datapath/native.js';
 import { OffloadChecks } from './offload_checks.js';
 
 const second = 1000;
@@ -63,10 +62,10 @@ describe('checks of the offload', () => {
       } as const;
       setTimeout(() => native.engine.raise(report), 1);
     };
-    const counters = datapath.counters.bind(datapath);
-    vi.spyOn(datapath, 'counters').mockImplementation(() => {
+    const counters = datapath.peerCounters.bind(datapath);
+    vi.spyOn(datapath, 'peerCounters').mockImplementation(() => {
       const all = counters();
-      for (const [id, one] of all.peers as Map<string, PeerCounters>) {
+      for (const [id, one] of all) {
         one.idle = idle.get(id) === undefined ? 0 : (idle.get(id) as number | null);
         one.offloadDisabled ??= disabled.get(id) ?? null;
       }

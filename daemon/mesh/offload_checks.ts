@@ -7,8 +7,10 @@
  * there are many. One that failed is checked again after a minute, then after pauses
  * that double up to an hour; one that does not answer, which may be of another make, after ten minutes, then likewise.
  */
+
 import type { Logger } from 'pino';
 import type { Datapath, OffloadReport, PeerOptions, UnderlayOptions } from '../datapath/datapath.js';
+import { steadyNow } from '../steady_time.js';
 import type { EventBus } from '../telemetry/events.js';
 import { type CheckResult, type CheckState, checkOffload } from './offload_check.js';
 import { OffloadExchange } from './offload_exchange.js';
@@ -23,7 +25,7 @@ export interface OffloadCheckView {
 export interface OffloadChecksParts {
   datapath: Pick<
     Datapath,
-    'state' | 'counters' | 'sendOffloadBurst' | 'askAboutBurst' | 'setOffloadDamage' | 'offloadDamage'
+    'state' | 'peerCounters' | 'sendOffloadBurst' | 'askAboutBurst' | 'setOffloadDamage' | 'offloadDamage'
   >;
   events: Pick<EventBus, 'emit'>;
   log: Logger;
@@ -94,7 +96,7 @@ export class OffloadChecks {
 
   constructor(private readonly parts: OffloadChecksParts) {
     this.exchange = new OffloadExchange(parts.datapath);
-    this.now = parts.now ?? Date.now;
+    this.now = parts.now ?? steadyNow;
     this.random = parts.random ?? Math.random;
   }
 
@@ -146,7 +148,7 @@ export class OffloadChecks {
   private look(): void {
     const { datapath } = this.parts;
     const { peers, underlay } = datapath.state();
-    const { peers: counted } = datapath.counters();
+    const counted = datapath.peerCounters();
     for (const id of this.known.keys()) if (!peers.has(id)) this.known.delete(id);
     for (const [id, options] of peers) {
       const { idle = null, offloadDisabled = null } = counted.get(id) ?? {};

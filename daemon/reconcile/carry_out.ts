@@ -157,10 +157,11 @@ export class Carrier {
     offloads: TapOffloads,
   ): void {
     const options = { netns, ifname, alias: port.alias, queues, ...offloads };
+    const kept = this.datapath.keeper.takePort(port.id, { alias: port.alias, cookie });
     this.datapath.addPort(
       port.id,
-      { network: port.network, cookie, netns, pins: netns !== null },
-      () => this.kernel.tapReattach(options).fds,
+      { network: port.network, cookie, netns, pins: kept?.pins ?? netns !== null },
+      () => kept?.fds ?? this.kernel.tapReattach(options).fds,
       port.guard,
     );
     this.kernel.linkSet(netns, ifname, { mtu: port.mtu, gsoMaxSize, gsoMaxSegs });

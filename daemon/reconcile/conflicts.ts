@@ -1,4 +1,5 @@
 /** Addresses that somebody else claims too, as the datapath hears it in ARP and neighbour discovery. */
+import { steadyNow } from '../steady_time.js';
 export interface Conflict {
   port: string;
   address: string;
@@ -15,7 +16,7 @@ const most = 1024;
 export class Conflicts {
   private readonly seen = new Map<string, Conflict & { at: number }>();
 
-  constructor(private readonly now: () => number = Date.now) {}
+  constructor(private readonly now: () => number = steadyNow) {}
 
   /** True when it was not known. */
   add(conflict: Conflict): boolean {

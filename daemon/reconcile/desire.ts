@@ -3,7 +3,15 @@ import type { Config } from '../config/schema.js';
 import type { NetworkOptions, PeerOptions, UnderlayOptions } from '../datapath/datapath.js';
 import { contains, familyOf, isLoopback, withoutPrefix } from '../model/address.js';
 import { linkAlias, linkAliasPrefix } from '../model/identity.js';
-import { autoMtu, fittingMtu, minMtuOfIpv6, mtuThrough, type Path, unknownMtu } from '../model/mtu.js';
+import {
+  autoMtu,
+  fittingMtu,
+  maxMtu,
+  minMtuOfIpv6,
+  mtuThrough,
+  type Path,
+  unknownMtu,
+} from '../model/mtu.js';
 import type { EntryRecord, FdbLimits, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
 import { type FindingDraft, finding } from './findings.js';
 import { type OffloadFaults, usedOffloads } from './offloads.js';
@@ -33,11 +41,17 @@ export interface Surroundings {
   resolve(address: string): Resolution;
   /** Bytes of IP on the way to a numeric address; null without a route. */
   pathMtu(address: string): number | null;
+  /** Bytes of IP that arrive at a peer, by its ID, where that is less than the kernel knows of; else null. */
+  pathLimit(peer: string): number | null;
+  /** Of what the peers computed by themselves for the network with a VNI; null where none says anything. `peer` is its ID. */
+  leastMtu(vni: number): { peer: string; mtu: number } | null;
 }
 
 export interface PeerView {
   state: 'programmed' | 'unresolved' | 'self' | 'failed';
   endpoint: string | null;
+  /** Bytes of IP: what the kernel says, and what of it arrives. */
+  routeMtu: number | null;
   pathMtu: number | null;
   reason: string | null;
 }
@@ -52,7 +66,11 @@ export interface Picture {
   peers: ReadonlyMap<string, PeerView>;
   /** Effective MTU by network. */
   mtus: ReadonlyMap<string, number>;
+  /** As this host computes them by itself: of networks with `mtu: auto`, and by VNI of those that declare one. */
+  ownMtus: { auto: number; declared: ReadonlyMap<number, number> };
   underlay: UnderlayView;
+  /** Of the links of this host, as they were last seen. */
+  ownAddresses: ReadonlySet<string>;
   findings: FindingDraft[];
 }
 
@@ -68,13 +86,20 @@ export function desire(intent: Intent, around: Surroundings): Picture {
   });
   const fitting = fittingMtu(programmed, underlay.addresses);
   const mtus = new Map(
-    intent.networks.map(({ name, mtu }) => [name, mtu === 'auto' ? autoMtu(fitting) : mtu]),
+    intent.networks.map(({ name, vni, mtu }) => [
+      name,
+      mtu === 'auto' ? autoMtu(Math.min(fitting, around.leastMtu(vni)?.mtu ?? maxMtu)) : mtu,
+    ]),
   );
   if (around.unreadable !== null) {
     const sentence = `the links of this host cannot be listed (${around.unreadable}); weftd goes on with what it saw last`;
     findings.push(finding('HOST_UNREADABLE', 'host', sentence));
   }
-  findings.push(...networkFindings(intent, fitting), ...portFindings(intent));
+  findings.push(
+    ...networkFindings(intent, fitting),
+    ...mtuFindings(intent, mtus, around),
+    ...portFindings(intent),
+  );
   return {
     desired: {
       underlay: underlayOptions(intent, underlay.usable),
@@ -101,7 +126,14 @@ export function desire(intent: Intent, around: Surroundings): Picture {
     },
     peers,
     mtus,
+    ownMtus: {
+      auto: autoMtu(fitting),
+      declared: new Map(
+        intent.networks.flatMap(({ vni, mtu }) => (mtu === 'auto' ? [] : [[vni, mtu] as const])),
+      ),
+    },
     underlay,
+    ownAddresses: around.ownAddresses,
     findings,
   };
 }
@@ -125,6 +157,8 @@ function viewUnderlay(
   return { addresses: configured.length > 0 ? configured : [...around.defaultAddresses], usable, reason };
 }
 
+const nowhere = { routeMtu: null, pathMtu: null };
+
 function viewPeers(
   peers: readonly PeerRecord[],
   around: Surroundings,
@@ -138,24 +172,26 @@ function viewPeers(
     const other = address === null ? undefined : owners.get(address);
     if (address === null) {
       findings.push(finding('PEER_UNRESOLVED', object, reason));
-      views.set(peer.id, { state: 'unresolved', endpoint: null, pathMtu: null, reason });
+      views.set(peer.id, { ...nowhere, state: 'unresolved', endpoint: null, reason });
     } else if (around.ownAddresses.has(address) || isLoopback(address)) {
       views.set(peer.id, {
+        ...nowhere,
         state: 'self',
         endpoint: address,
-        pathMtu: null,
         reason: 'this is an address of this host',
       });
     } else if (other !== undefined) {
       const sentence = `${peer.address} is ${address}, which peer ${other.address} has already`;
       findings.push(finding('PEER_DUPLICATE', object, sentence));
-      views.set(peer.id, { state: 'failed', endpoint: address, pathMtu: null, reason: sentence });
+      views.set(peer.id, { ...nowhere, state: 'failed', endpoint: address, reason: sentence });
     } else {
       owners.set(address, peer);
-      const pathMtu = around.pathMtu(address);
-      const noRoute = pathMtu === null ? `the kernel has no route to ${address}` : null;
+      const routeMtu = around.pathMtu(address);
+      const limit = around.pathLimit(peer.id) ?? Number.POSITIVE_INFINITY;
+      const pathMtu = routeMtu === null ? null : Math.min(routeMtu, limit);
+      const noRoute = routeMtu === null ? `the kernel has no route to ${address}` : null;
       if (noRoute !== null) findings.push(finding('PEER_NO_ROUTE', object, noRoute));
-      views.set(peer.id, { state: 'programmed', endpoint: address, pathMtu, reason: noRoute });
+      views.set(peer.id, { state: 'programmed', endpoint: address, routeMtu, pathMtu, reason: noRoute });
     }
   }
   return views;
@@ -220,6 +256,22 @@ function networkFindings({ networks, shadowed }: Intent, fitting: number): Findi
         ),
       ),
   ];
+}
+
+/** A host drops what is larger than its own network. One with `mtu: auto` follows, where it may. */
+function mtuFindings(
+  { networks, peers }: Intent,
+  mtus: ReadonlyMap<string, number>,
+  around: Surroundings,
+): FindingDraft[] {
+  return networks.flatMap(({ name, vni }) => {
+    const mtu = mtus.get(name) ?? 0;
+    const least = around.leastMtu(vni);
+    if (least === null || least.mtu >= mtu) return [];
+    const address = peers.find(({ id }) => id === least.peer)?.address ?? least.peer;
+    const sentence = `its MTU is ${mtu} here and ${least.mtu} at peer ${address}, which drops larger packets`;
+    return [finding('NETWORK_MTU_DIFFERS', `network ${name}`, sentence)];
+  });
 }
 
 function portFindings({ ports, networks }: Intent): FindingDraft[] {

@@ -18,6 +18,7 @@ export function diagnose(
   now: number,
   label: (port: PortRecord) => string,
 ): FindingDraft[] {
+  const desiredPorts = new Map(view.picture.desired.ports.map((port) => [port.id, port]));
   return [
     ...view.picture.findings,
     ...view.failures.map((failure) => failureFinding(failure, catalog.peers())),
@@ -36,7 +37,7 @@ export function diagnose(
       if (place?.state === 'gone')
         return [finding('NETNS_GONE', object, `${label(port)} waits: ${place.reason}`)];
       const refused = counters.ports.get(port.id)?.offloadDisabled ?? null;
-      const desired = view.picture.desired.ports.find(({ id }) => id === port.id);
+      const desired = desiredPorts.get(port.id);
       const namespace = place?.state === 'present' ? view.actual.namespaces.get(place.cookie) : undefined;
       const link = desired === undefined ? undefined : linkOf(desired, namespace);
       if (link === undefined || !view.actual.ports.has(port.id)) return [];
@@ -150,17 +151,20 @@ function failureFinding({ step, error, gap }: Failure, peers: readonly PeerRecor
     const sentence = `${error.message}: what ${senders.join(' and ')} sends to it does not reach weftd`;
     return finding('UNDERLAY_PORT_FAILED', `UDP port ${gap.port}`, sentence);
   }
-  const { code, object } = subjectOf(step);
+  const { code, object } = subjectOf(step, peers);
   return finding(code, object, `${error.message} (${error.code})`);
 }
 
-function subjectOf(step: Step): { code: FindingCode; object: string } {
+function subjectOf(step: Step, peers: readonly PeerRecord[]): { code: FindingCode; object: string } {
   switch (step.do) {
     case 'set-underlay':
       return { code: 'UNDERLAY_FAILED', object: 'underlay' };
     case 'put-peer':
     case 'remove-peer':
-      return { code: 'PEER_FAILED', object: `peer ${step.id}` };
+      return {
+        code: 'PEER_FAILED',
+        object: `peer ${peers.find(({ id }) => id === step.id)?.address ?? step.id}`,
+      };
     case 'put-network':
     case 'remove-network':
       return { code: 'NETWORK_FAILED', object: `network ${step.name}` };

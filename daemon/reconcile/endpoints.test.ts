@@ -175,6 +175,50 @@ describe('an endpoint', () => {
     expect(linksAt('/run/docker/netns/abc').map(({ qdisc }) => qdisc)).toEqual(['noqueue']);
   });
 
+  it('may be renamed or moved by Docker in the middle of a round, which is no fault', async () => {
+    const { alias, ifname, place, port } = await running();
+    // What the round saw is no more when it acts.
+    const act = vi.spyOn(native, 'linkSet');
+    const meanwhile = (move: () => void) =>
+      act.mockImplementationOnce((...words) => {
+        move();
+        FakeNative.prototype.linkSet.apply(native, words);
+      });
+    native.moveLink(alias, place, 'weft0');
+    meanwhile(() => native.moveLink(alias, place, 'eth0'));
+    await lookAgain();
+    expect(act).toHaveBeenLastCalledWith('/run/docker/netns/abc', 'weft0', { noqueue: true });
+    expect(world.reconciler.findings).toEqual([]);
+    meanwhile(() => native.moveLink(alias, native.own, ifname, false));
+    await lookAgain();
+    expect(act).toHaveBeenLastCalledWith('/run/docker/netns/abc', 'eth0', { noqueue: true });
+    expect(world.reconciler.findings).toEqual([]);
+    expect(world.datapath.portPlace(port.id)).toBeDefined();
+  });
+
+  it('may be moved while a weftd that was killed takes it up again', async () => {
+    const { alias, ifname, port } = await running();
+    await world.reconciler.stop();
+    world.datapath.stop();
+    world = build(world.store);
+    vi.spyOn(native, 'tapReattach').mockImplementationOnce((...words) => {
+      native.moveLink(alias, native.own, ifname, false);
+      return FakeNative.prototype.tapReattach.apply(native, words);
+    });
+    await world.reconciler.settle();
+    expect(world.reconciler.findings).toEqual([]);
+    await lookAgain();
+    expect(world.datapath.portPlace(port.id)).toBeDefined();
+  });
+
+  it('has what the kernel refuses told, as long as its link is where it was', async () => {
+    const { alias, place, port } = await running();
+    native.moveLink(alias, place, 'eth0');
+    native.failures.set('linkSet', Object.assign(new Error('x'), { code: 'ENODEV', syscall: 'RTM_SETLINK' }));
+    await lookAgain();
+    expect(world.reconciler.findings).toMatchObject([{ code: 'PORT_FAILED', object: `port ${port.id}` }]);
+  });
+
   it('is taken up again in its sandbox by a weftd that was killed', async () => {
     const { port } = await running();
     await restart();

@@ -1,6 +1,14 @@
 /** What the engine tells on its own: to the log, to followers, and, where something is to be repaired, to the reconciler. */
 import type { Logger } from 'pino';
-import type { Datapath, DatapathEvent, FeatureReport, OffloadReport } from '../datapath/datapath.js';
+import type {
+  Datapath,
+  DatapathEvent,
+  EndedCapture,
+  HelloReport,
+  NamedCounters,
+  OffloadReport,
+  QueryReport,
+} from '../datapath/datapath.js';
 import type { EventBus } from '../telemetry/events.js';
 import type { Conflict } from './conflicts.js';
 import { Pace } from './pace.js';
@@ -28,7 +36,9 @@ export class EngineEvents {
     /** True when the conflict is new. */
     private readonly conflict: (conflict: Conflict) => boolean,
     private readonly offloadReport: (report: OffloadReport) => void = () => undefined,
-    private readonly featureReport: (report: FeatureReport) => void = () => undefined,
+    private readonly helloReport: (report: HelloReport) => void = () => undefined,
+    private readonly queryReport: (report: QueryReport) => void = () => undefined,
+    private readonly captureEnded: (ended: EndedCapture) => void = () => undefined,
   ) {}
 
   /** The engine has events. */
@@ -41,8 +51,8 @@ export class EngineEvents {
   }
 
   /** Takes ports out whose links vanished: under a flood the ring may have lost the event. */
-  detachGone(): void {
-    for (const [id, { gone }] of this.parts.datapath.counters().ports) if (gone) this.detach(id);
+  detachGone({ ports }: Pick<NamedCounters, 'ports'>): void {
+    for (const [id, { gone }] of ports) if (gone) this.detach(id);
   }
 
   private detach(id: string): void {
@@ -64,8 +74,16 @@ export class EngineEvents {
       this.offloadReport(event);
       return;
     }
-    if (event.type === 'peer-features') {
-      this.featureReport(event);
+    if (event.type === 'hello-answer' || event.type === 'hello-failed' || event.type === 'hello-misplaced') {
+      this.helloReport(event);
+      return;
+    }
+    if (event.type === 'query' || event.type === 'reply') {
+      this.queryReport(event);
+      return;
+    }
+    if (event.type === 'capture-ended') {
+      this.captureEnded(event);
       return;
     }
     switch (event.type) {
@@ -127,6 +145,7 @@ export class EngineEvents {
         break;
       }
       case 'events-lost':
+        events.lost.engine += event.count;
         events.emit(event.type, 'events', `${event.count} events of the datapath were lost`);
         break;
     }

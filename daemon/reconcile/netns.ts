@@ -162,6 +162,8 @@ export class Namespaces {
       return this.kernel.netnsInfo(path).cookie;
     } catch (cause) {
       const code = errnoOf(cause);
+      if ((code === 'EPERM' || code === 'EACCES') && /^\/proc\/\d+\/ns\//.test(path))
+        throw new WeftError('WEFT_NETNS_DENIED', { netns: given, errno: code }, { cause });
       if (code === 'EPERM' || code === 'EACCES') {
         throw new WeftError('WEFT_PERMISSION', { action: `to open network namespace ${given}` }, { cause });
       }

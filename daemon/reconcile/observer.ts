@@ -1,8 +1,10 @@
 /** Sees what is: the datapath, the namespaces of all known ports, and the links in them. */
+
 import type { Datapath } from '../datapath/datapath.js';
 import type { Kernel, Link, NetnsPath } from '../datapath/kernel.js';
 import { linkAlias, linkAliasPrefix } from '../model/identity.js';
 import type { Catalog } from '../state/catalog.js';
+import { steadyNow } from '../steady_time.js';
 import { lodge, type SandboxSight } from './lodging.js';
 import type { Namespaces } from './netns.js';
 import type { Actual, Namespace, Place, Step } from './plan.js';
@@ -28,6 +30,8 @@ const freshFor = 1000;
  * dozens of containers waits for a CPU, and for the kernel's lock of all links: the rest waits for the next rounds.
  */
 const rereadBudget = 100;
+/** Namespaces whose links are listed between two looks at the clock. */
+const readAtOnce = 8;
 
 export class Observer {
   /** Namespaces with links that are, or were, ours. */
@@ -39,7 +43,7 @@ export class Observer {
   constructor(
     private readonly parts: ObserverParts,
     private readonly now: () => number = () => performance.now(),
-    private readonly clock: () => number = Date.now,
+    private readonly clock: () => number = steadyNow,
   ) {
     this.aliasPrefix = linkAliasPrefix(parts.hostId);
   }
@@ -128,12 +132,12 @@ export class Observer {
   private scan(inUse: ReadonlySet<string>): Map<string, Namespace> {
     const found = new Map<string, Namespace>();
     const until = this.now() + rereadBudget;
-    // Those that were read longest ago come first, so that each has its turn.
-    const readAt = (cookie: string) => this.links.get(cookie)?.at ?? Number.NEGATIVE_INFINITY;
-    const known = [...this.known].sort(([a], [b]) => readAt(a) - readAt(b));
-    for (const [cookie, path] of known) {
-      const links = this.linksOf(path, cookie, until);
-      if (links !== null) found.set(cookie, { path, links });
+    const there = new Map([...this.known].filter(([cookie, path]) => this.leadsTo(path, cookie)));
+    const unreadable = this.reread(there, until);
+    for (const [cookie, path] of [...this.known]) {
+      const readable = there.has(cookie) && !unreadable.has(cookie);
+      const links = readable ? this.links.get(cookie)?.links : undefined;
+      if (links !== undefined) found.set(cookie, { path, links });
       const ours = links?.some(({ alias }) => alias?.startsWith(this.aliasPrefix)) ?? false;
       if (path !== null && !inUse.has(cookie) && !ours) {
         this.known.delete(cookie);
@@ -143,18 +147,55 @@ export class Observer {
     return found;
   }
 
-  /** null when the path does not lead to that namespace any more. */
-  private linksOf(path: NetnsPath, cookie: string, until: number): Link[] | null {
-    const cached = this.links.get(cookie);
+  /** False also when it cannot be told. */
+  private leadsTo(path: NetnsPath, cookie: string): boolean {
     try {
-      if (path !== null && this.parts.namespaces.cookieAt(path) !== cookie) return null;
-      const now = this.now();
-      if (cached !== undefined && (now - cached.at < freshFor || now >= until)) return cached.links;
-      const links = this.parts.kernel.links(path);
-      this.links.set(cookie, { links, at: this.now() });
-      return links;
+      return path === null || this.parts.namespaces.cookieAt(path) === cookie;
     } catch {
-      return null;
+      return false;
     }
+  }
+
+  /** Lists the links of those that were never read, and until then those that are stale. Returns those where they cannot be listed. */
+  private reread(there: ReadonlyMap<string, NetnsPath>, until: number): Set<string> {
+    const unreadable = new Set<string>();
+    const readAt = (cookie: string) => this.links.get(cookie)?.at ?? Number.NEGATIVE_INFINITY;
+    const now = this.now();
+    // Those that were read longest ago come first, so that each has its turn.
+    const stale = [...there]
+      .filter(([cookie]) => now - readAt(cookie) >= freshFor)
+      .sort(([a], [b]) => readAt(a) - readAt(b));
+    for (let from = 0; from < stale.length; from += readAtOnce) {
+      const late = this.now() >= until;
+      const some = stale
+        .slice(from, from + readAtOnce)
+        .filter(([cookie]) => !late || !this.links.has(cookie));
+      for (const [index, links] of this.listAll(some.map(([, path]) => path)).entries()) {
+        const [cookie] = some[index] as [string, NetnsPath];
+        if (links === null) unreadable.add(cookie);
+        else this.links.set(cookie, { links, at: this.now() });
+      }
+    }
+    return unreadable;
+  }
+
+  /** null for those where the kernel refuses. */
+  private listAll(paths: readonly NetnsPath[]): (Link[] | null)[] {
+    const { kernel } = this.parts;
+    const others = paths.filter((path) => path !== null);
+    const lists = others.length === 0 ? [] : orNull(() => kernel.linksOf(others));
+    const listOf = new Map(others.map((path, index) => [path, lists?.[index]]));
+    return paths.map((path) => {
+      const list = path === null ? orNull(() => kernel.links(null)) : listOf.get(path);
+      return Array.isArray(list) ? list : null;
+    });
+  }
+}
+
+function orNull<T>(ask: () => T): T | null {
+  try {
+    return ask();
+  } catch {
+    return null;
   }
 }

@@ -10,7 +10,7 @@ import { EntryIntent } from '../intent/entries.js';
 import { NetworkIntent } from '../intent/networks.js';
 import { PeerIntent } from '../intent/peers.js';
 import { PortIntent } from '../intent/ports.js';
-import { noChecks } from '../mesh/no_checks.js';
+import { noChecks, noMesh } from '../mesh/no_checks.js';
 import type { NetworkRecord, Owner } from '../model/objects.js';
 import { MemoryStore } from '../state/memory_store.js';
 import type { EventQueue } from '../telemetry/events.js';
@@ -36,10 +36,12 @@ let inhabited: Set<string>;
 let netnsInodes: Map<string, string>;
 let bootId: string;
 let names: Map<string, string[]>;
+let leastMtu: { peer: string; mtu: number } | null;
 let world: ReturnType<typeof build>;
 
 function build(config: string, store = new MemoryStore()) {
   const { parts, ...base } = buildWorld({
+    leastMtu: () => leastMtu,
     native,
     config,
     store,
@@ -75,6 +77,7 @@ beforeEach(() => {
   native = new FakeNative();
   native.makeNamespace('/run/netns/one');
   startTimes = new Map();
+  leastMtu = null;
   inhabited = new Set();
   netnsInodes = new Map();
   bootId = 'boot-1';
@@ -97,6 +100,12 @@ describe('the store', () => {
     check.mockRestore();
     await world.reconciler.settle();
     expect(findings()).toEqual([]);
+  });
+
+  it('that had damaged lines is reported', async () => {
+    Object.assign(world.store, { repaired: 2 });
+    await world.reconciler.settle();
+    expect(findings()).toEqual(['STATE_REPAIRED state']);
   });
 });
 
@@ -245,6 +254,19 @@ describe('ports', () => {
     expect([...native.engine.networks.values()].map(({ mtu }) => mtu)).toEqual([1350]);
   });
 
+  it('get the MTU of another host where that is less, and say by themselves what they would have', async () => {
+    await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    const { id } = await world.peers.add({ address: '10.99.0.2' }, owner);
+    leastMtu = { peer: id, mtu: 1350 };
+    await world.reconciler.settle();
+    expect(native.links('/run/netns/one').map(({ mtu }) => mtu)).toEqual([1350]);
+    expect(world.reconciler.view.picture.ownMtus).toEqual({ auto: 1450, declared: new Map() });
+    expect(findings()).toEqual([]);
+    leastMtu = { peer: id, mtu: 1454 };
+    await world.reconciler.settle();
+    expect(native.links('/run/netns/one').map(({ mtu }) => mtu)).toEqual([1450]);
+  });
+
   it('are held to what fits to each peer, at once when a datagram was too large', async () => {
     await world.peers.add({ address: '10.99.0.2' }, owner);
     await world.peers.add({ address: 'fd99::3' }, owner);
@@ -335,6 +357,17 @@ describe('ports', () => {
     await expect(add({ network: 'red' })).rejects.toMatchObject({ code: 'WEFT_NETWORK_NOT_FOUND' });
     expect(() => add({ netns: 'three' })).toThrow(expect.objectContaining({ code: 'WEFT_NETNS_NOT_FOUND' }));
     expect(world.catalog.ports()).toHaveLength(1);
+  });
+
+  it.each([
+    ['one', 'WEFT_PERMISSION'],
+    ['7', 'WEFT_NETNS_DENIED'],
+    ['/proc/7/ns/net', 'WEFT_NETNS_DENIED'],
+  ])('say of namespace %s why it cannot be opened: %s', (netns, code) => {
+    startTimes.set(7, '70');
+    native.failures.set('netnsInfo', refuse('EACCES', 'open'));
+    const add = () => world.ports.add({ network: 'blue', netns }, null, owner);
+    expect(add).toThrow(expect.objectContaining({ code }));
   });
 
   it('outside the subnets of their network are reported', async () => {
@@ -480,6 +513,7 @@ describe('peers', () => {
       nativeVersion: '1',
       hostId: world.store.hostId,
       pid: 1,
+      stateDir: '/state',
       startedAt: '',
       probe: native.probe(),
     };
@@ -488,6 +522,7 @@ describe('peers', () => {
       reconciler: world.reconciler,
       datapath: world.datapath,
       offloadChecks: noChecks,
+      mesh: noMesh,
       identity,
       ipam: { pools: () => [] },
       names: noNames,
@@ -616,6 +651,20 @@ describe('the underlay', () => {
     expect(findings()).toEqual(['MTU_DOES_NOT_FIT network blue']);
   });
 
+  it.each([
+    ['declared', '{ vni: 42, mtu: 1400 }', 1350, 'its MTU is 1400 here and 1350 at peer 10.99.0.2'],
+    ['that IPv6 needs', '{ vni: 42 }', 1000, 'its MTU is 1280 here and 1000 at peer 10.99.0.2'],
+  ])('tells of a host that drops packets of the MTU %s', async (_which, network, mtu, message) => {
+    world = build(`networks: { blue: ${network} }\npeers: [10.99.0.2]`);
+    leastMtu = { peer: world.catalog.peers()[0]?.id ?? '', mtu };
+    await world.reconciler.settle();
+    expect(findings()).toEqual(['NETWORK_MTU_DIFFERS network blue']);
+    expect(world.reconciler.findings[0]?.message).toContain(message);
+    leastMtu = { peer: leastMtu.peer, mtu: 1400 };
+    await world.reconciler.settle();
+    expect(findings()).toEqual([]);
+  });
+
   it('never takes IPv6 from guests because a path is narrow, and tells of it', async () => {
     world = build('networks: { blue: {} }\npeers: [10.99.0.2]');
     native.pathMtus.set('10.99.0.2', 1300);
@@ -706,6 +755,33 @@ describe('what cannot be carried out', () => {
     await world.reconciler.stop();
     await expect(world.ports.remove(port.id, owner)).rejects.toMatchObject({ code: 'WEFT_STOPPING' });
     expect(world.catalog.ports()).toEqual([port]);
+  });
+});
+
+describe('what was declared and cannot be carried out', () => {
+  it.each([
+    ['network', 'addNetwork', 'NETWORK_FAILED network blue'],
+    ['peer', 'addPeer', 'PEER_FAILED peer 10.99.0.3'],
+  ] as const)('is a finding for a %s, by the name that it has for people', async (_, call, told) => {
+    world = build(`${blue}\npeers: [10.99.0.3]`);
+    const refused = vi.spyOn(native.engine, call).mockImplementation(() => {
+      throw refuse('ENOSPC', call);
+    });
+    await world.reconciler.settle();
+    expect(findings()).toEqual([told]);
+    refused.mockRestore();
+    await world.reconciler.settle();
+    expect(findings()).toEqual([]);
+  });
+
+  it('is a finding for a link that cannot be removed', async () => {
+    native.own.links.push({ ...native.makeLink('a'), alias: `weft:${world.store.hostId}:p-0` });
+    native.failures.set('linkDelete', refuse('EBUSY', 'RTM_DELLINK'));
+    await world.reconciler.settle();
+    expect(findings()).toEqual(['LINK_STRAY link a']);
+    native.failures.clear();
+    await world.reconciler.settle();
+    expect(findings()).toEqual([]);
   });
 });
 

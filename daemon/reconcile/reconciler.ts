@@ -2,16 +2,27 @@
  * Compares what should be with what is, and repairs the difference: on every change and every two seconds, never twice at once. It is
  * level-triggered: it never asks what happened, only what is, so a lost event costs a round and a crash is the same as a start.
  */
+
 import type { Logger } from 'pino';
 import type { Finding } from '../api/schema.js';
-import type { Datapath, FeatureReport, OffloadReport, PortOffloads } from '../datapath/datapath.js';
+import type {
+  Datapath,
+  EndedCapture,
+  HelloReport,
+  OffloadReport,
+  PortOffloads,
+  QueryReport,
+} from '../datapath/datapath.js';
 import type { Kernel } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
 import type { PortRecord } from '../model/objects.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
 import { markRemoved, releaseLeases } from '../state/removal.js';
 import type { Store } from '../state/store.js';
+import { steadyNow } from '../steady_time.js';
 import type { EventBus } from '../telemetry/events.js';
+import { secondsSince } from '../telemetry/histogram.js';
+import { RoundMeter } from '../telemetry/meters.js';
 import { Arrivals } from './arrivals.js';
 import { Carrier, type Failure } from './carry_out.js';
 import { Conflicts } from './conflicts.js';
@@ -23,6 +34,7 @@ import { withoutLeftovers } from './leftovers.js';
 import type { Namespaces } from './netns.js';
 import { Observer } from './observer.js';
 import { noFaults, type OffloadFaults, type OffloadName, usedOffloads } from './offloads.js';
+import { isOvertaken } from './overtaken.js';
 import { type Actual, linkOf, plan, planUnderlay, type Step } from './plan.js';
 import type { Proc } from './proc.js';
 import { Refusals } from './refusals.js';
@@ -48,7 +60,16 @@ export interface ReconcilerParts {
   label?: (port: PortRecord) => string;
   /** What peers answer about bursts. */
   offloadReport?: (report: OffloadReport) => void;
-  featureReport?: (report: FeatureReport) => void;
+  /** Bytes of IP that arrive at a peer, where that is less than the kernel knows of; else null. */
+  pathLimit?: (peer: string) => number | null;
+  /** What the hosts of a network say that its MTU is, the least of them. */
+  leastMtu?: (vni: number) => { peer: string; mtu: number } | null;
+  /** What became of hellos, and what peers ask and reply. */
+  helloReport?: (report: HelloReport) => void;
+  queryReport?: (report: QueryReport) => void;
+  /** Takes down how long rounds take, and what fails in them. */
+  meter?: RoundMeter;
+  captureEnded?: (ended: EndedCapture) => void;
   now?: () => Date;
 }
 
@@ -56,6 +77,7 @@ const period = 2000;
 
 export class Reconciler {
   private readonly carrier: Carrier;
+  private readonly meter: RoundMeter;
   private readonly list: FindingList;
   private readonly observer: Observer;
   private readonly surroundings: SurroundingsObserver;
@@ -75,6 +97,7 @@ export class Reconciler {
 
   constructor(private readonly parts: ReconcilerParts) {
     this.list = new FindingList(parts.now ?? (() => new Date()));
+    this.meter = parts.meter ?? new RoundMeter();
     this.observer = new Observer({ ...parts, hostId: parts.store.hostId }, undefined, () => this.now());
     this.carrier = new Carrier(parts.datapath, parts.kernel, (id, reason) =>
       this.expired.push({ id, reason }),
@@ -85,10 +108,13 @@ export class Reconciler {
       (cookie) => this.observer.lookAgain(cookie),
       (conflict) => this.conflicts.add(conflict),
       parts.offloadReport,
-      parts.featureReport,
+      parts.helloReport,
+      parts.queryReport,
+      parts.captureEnded,
     );
     this.arrivals = new Arrivals({ ...parts, hostId: parts.store.hostId });
-    this.surroundings = new SurroundingsObserver(parts.kernel, parts.resolver);
+    const { kernel, resolver, pathLimit, leastMtu } = parts;
+    this.surroundings = new SurroundingsObserver(kernel, resolver, { pathLimit, leastMtu });
   }
 
   get findings(): Finding[] {
@@ -125,11 +151,13 @@ export class Reconciler {
   openUnderlay(): void {
     const { desired } = this.imagine();
     const [own] = desired.underlay.ports;
-    const underlay = { ...desired.underlay, ports: own === undefined ? [] : [own] };
-    const failures = this.carrier.run(
-      planUnderlay({ ...desired, underlay }, this.parts.datapath.state()),
-      this.offloads(),
-    );
+    // Those that were taken over stay open.
+    const open = this.parts.datapath.state().underlay?.ports ?? [];
+    const ports = desired.underlay.ports.filter((port) => port === own || open.includes(port));
+    const underlay = { ...desired.underlay, ports };
+    const steps = planUnderlay({ ...desired, underlay }, this.parts.datapath.state());
+    const failures = this.carrier.run(steps, this.offloads());
+    this.count(steps, failures);
     const fatal = failures.find(
       ({ step, gap, error }) =>
         step.do === 'set-underlay' && gap === undefined && error.code !== 'WEFT_KERNEL',
@@ -189,9 +217,12 @@ export class Reconciler {
   }
 
   private async guardedRound(): Promise<void> {
+    const began = performance.now();
     try {
       await this.round();
+      this.meter.round(secondsSince(began), false);
     } catch (error) {
+      this.meter.round(secondsSince(began), true);
       const known = this.list.all.filter(({ code }) => code !== 'ROUND_FAILED');
       const sentence = `what should be could not be compared with what is: ${(error as Error).message}`;
       this.publish([...known, finding('ROUND_FAILED', 'reconciler', sentence)]);
@@ -203,30 +234,42 @@ export class Reconciler {
     const picture = this.imagine();
     const held = [...this.parts.datapath.state().ports.values()].filter(({ pins }) => pins);
     this.parts.namespaces.beginRound(new Set(held.map(({ cookie }) => cookie)));
-    this.engineEvents.detachGone();
+    const counted = this.parts.datapath.counters();
+    this.engineEvents.detachGone(counted);
     const before = this.observer.observe();
     const steps = plan(picture.desired, before);
     this.parts.datapath.setPortOffloads(this.offloads());
     this.parts.datapath.setCarryChecksum(this.usedOffloads().carryChecksum);
     this.parts.datapath.setBusyPoll(this.parts.catalog.config.busy_poll === 'auto');
-    const failures = await this.carrier.runInTurns(steps, this.offloads());
+    const failed = await this.carrier.runInTurns(steps, this.offloads());
     this.observer.forget(steps);
-    this.tellRestored(steps, failures);
+    // What a step did not find may be at home again.
+    if (failed.length > 0) this.observer.lookAgain(this.parts.namespaces.ownCookie);
+    this.tellRestored(steps, failed);
     const actual = steps.length === 0 ? before : this.observer.observe();
+    const failures = failed.filter((failure) => !isOvertaken(failure, picture.desired, actual));
+    this.count(steps, failures);
     const conflicts = this.conflicts.current(new Set(actual.ports.keys()));
-    const refusing = this.refusals.current(this.parts.datapath.counters());
+    const counters = steps.length === 0 ? counted : this.parts.datapath.counters();
+    const refusing = this.refusals.current(counters);
     this.lastView = { picture, actual, failures, conflicts, refusing };
     this.arrivals.saw(this.endpointsUp(this.lastView));
     const unwritten = await this.record(this.lastView);
     const found = diagnose(
       this.lastView,
       this.parts.catalog,
-      this.parts.datapath.counters(),
+      counters,
       this.now(),
       this.parts.label ?? portLabel,
     );
     const more = this.parts.more?.() ?? [];
-    this.publish([...this.checkFile(), ...found, ...more, ...unwritten, ...(await this.checkStore())]);
+    const state = [...(await this.checkStore()), ...this.repairedState()];
+    this.publish([...this.checkFile(), ...found, ...more, ...unwritten, ...state]);
+  }
+
+  private count(steps: readonly Step[], failures: readonly Failure[]): void {
+    for (const step of steps) this.meter.steps.count(step.do);
+    for (const { step } of failures) this.meter.failedSteps.count(step.do);
   }
 
   private checkFile(): FindingDraft[] {
@@ -244,6 +287,15 @@ export class Reconciler {
     if (problem.kind === 'removed')
       return [finding('STATE_REMOVED', 'state', `the state directory is lost: ${problem.reason}`)];
     return [finding('STATE_FAILED', 'state', `changes cannot be written: ${problem.reason}`)];
+  }
+
+  private repairedState(): FindingDraft[] {
+    const { repaired } = this.parts.store;
+    if (repaired === 0) return [];
+    const lines = repaired === 1 ? 'a damaged line' : `${repaired} damaged lines`;
+    return [
+      finding('STATE_REPAIRED', 'state', `the disk gave back ${lines} of the state, put right at start`),
+    ];
   }
 
   private imagine(): Picture {
@@ -335,7 +387,7 @@ export class Reconciler {
   }
 
   private now(): number {
-    return (this.parts.now ?? (() => new Date()))().getTime();
+    return this.parts.now?.().getTime() ?? steadyNow();
   }
 
   private offloads(): PortOffloads {

@@ -1,5 +1,7 @@
 /** Guarded ports whose frames are being refused, as their counters show it. */
+
 import type { NamedCounters } from '../datapath/datapath.js';
+import { steadyNow } from '../steady_time.js';
 
 /** A port is no news any more when this long nothing of it was refused; in milliseconds. */
 const remembered = 60_000;
@@ -7,7 +9,7 @@ const remembered = 60_000;
 export class Refusals {
   private readonly seen = new Map<string, { total: number; at: number | null }>();
 
-  constructor(private readonly now: () => number = Date.now) {}
+  constructor(private readonly now: () => number = steadyNow) {}
 
   /** IDs of ports of which something was refused in the last minute. */
   current({ ports }: Pick<NamedCounters, 'ports'>): ReadonlySet<string> {

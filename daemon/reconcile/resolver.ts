@@ -1,5 +1,7 @@
 /** Resolves the names of peers again and again; a name that does not resolve is a state, not an error. */
+
 import { isHostAddress, parseAddress } from '../model/address.js';
+import { steadyNow } from '../steady_time.js';
 
 /** Numeric addresses of a name; throws when there are none. */
 export type Lookup = (name: string) => Promise<string[]>;
@@ -17,7 +19,7 @@ export class PeerResolver {
   constructor(
     private readonly lookup: Lookup,
     private readonly onChange: () => void,
-    private readonly now: () => number = Date.now,
+    private readonly now: () => number = steadyNow,
   ) {}
 
   /** What is known of an address or name now. Starts a lookup in the background when one is due. */
@@ -28,6 +30,12 @@ export class PeerResolver {
     if ((known === undefined || known.due <= this.now()) && !this.running.has(address))
       void this.refresh(address);
     return known ?? { address: null, reason: 'the name is being resolved' };
+  }
+
+  /** What a former weftd knew of a name, until it is asked for. */
+  seed(name: string, address: string): void {
+    if (parseAddress(name) === null && !this.known.has(name))
+      this.known.set(name, { address, reason: null, due: this.now() });
   }
 
   /** Forgets names that are no peers any more. */

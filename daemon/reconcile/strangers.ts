@@ -1,4 +1,5 @@
 /** Tells of each stranger once, and then at most every ten minutes: one that goes on sending must not flood those who follow. */
+import { steadyNow } from '../steady_time.js';
 
 /** Addresses that are remembered; the one that was told of longest ago is forgotten first. */
 const mostAddresses = 256;
@@ -9,7 +10,7 @@ export class Strangers {
 
   /** How often the address was seen since it was told of last, this time included; null while it is not to be told of. */
   count(address: string): number | null {
-    const now = Date.now();
+    const now = steadyNow();
     const known = this.told.get(address);
     if (known !== undefined && now - known.at < period) {
       known.since++;

@@ -16,6 +16,10 @@ export class SurroundingsObserver {
   constructor(
     private readonly kernel: Pick<Kernel, 'links' | 'sourceAddress' | 'pathMtu'>,
     private readonly resolver: Pick<PeerResolver, 'resolve'>,
+    private readonly told: {
+      pathLimit?: Surroundings['pathLimit'] | undefined;
+      leastMtu?: Surroundings['leastMtu'] | undefined;
+    } = {},
   ) {}
 
   /** Throws WEFT_KERNEL when the own addresses were never seen; a later failure is told in the answer. */
@@ -28,6 +32,8 @@ export class SurroundingsObserver {
       defaultAddresses: defaults.length > 0 ? defaults : this.towards(peers, own),
       resolve: (address) => this.resolver.resolve(address),
       pathMtu: (address) => ask(() => this.kernel.pathMtu(address)),
+      pathLimit: this.told.pathLimit ?? (() => null),
+      leastMtu: this.told.leastMtu ?? (() => null),
     };
   }
 

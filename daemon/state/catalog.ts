@@ -17,6 +17,20 @@ import type {
 } from '../model/objects.js';
 import type { Store } from './store.js';
 
+/** All that is desired, as it was read last. */
+interface Lists {
+  networks: readonly NetworkRecord[];
+  shadowed: readonly Shadowed[];
+  peers: readonly PeerRecord[];
+  ports: readonly PortRecord[];
+  removedPorts: readonly PortRecord[];
+}
+
+export interface Shadowed {
+  network: NetworkRecord;
+  by: NetworkRecord;
+}
+
 export class Catalog {
   private fileNetworks = new Map<string, NetworkRecord>();
   private filePeers = new Map<string, PeerRecord>();
@@ -26,6 +40,8 @@ export class Catalog {
 
   private readonly started: Config;
   private waiting: readonly string[] = [];
+  /** null: something was changed since. */
+  private lists: Lists | null = null;
 
   constructor(
     private readonly store: Store,
@@ -33,6 +49,10 @@ export class Catalog {
   ) {
     this.started = loaded.config;
     this.use(loaded);
+    // Whatever was changed: all of a transaction is there when its first change is told.
+    store.watch(() => {
+      this.lists = null;
+    });
   }
 
   get config(): Config {
@@ -68,32 +88,33 @@ export class Catalog {
     const owner: Owner = { kind: 'file', ref: loaded.file ?? '' };
     this.fileNetworks = new Map(networksOf(loaded.config, owner).map((network) => [network.name, network]));
     this.filePeers = new Map(peersOf(loaded.config, owner).map((peer) => [peer.id, peer]));
+    this.lists = null;
   }
 
-  /** Where the file and the store name the same thing, the file wins; {@link shadowed} lists the others. */
-  networks(): NetworkRecord[] {
-    return this.split().networks;
+  /**
+   * Where the file and the store name the same thing, the file wins; {@link shadowed} lists the others. This list and the following ones
+   * are the same array while nothing is changed: who makes something of one may keep it for as long.
+   */
+  networks(): readonly NetworkRecord[] {
+    return this.all.networks;
   }
 
-  peers(): PeerRecord[] {
-    return [
-      ...this.filePeers.values(),
-      ...this.store.list('peer').filter(({ id }) => !this.filePeers.has(id)),
-    ];
+  peers(): readonly PeerRecord[] {
+    return this.all.peers;
   }
 
   /** Networks of the store that give way to the file: the same name or the same VNI. */
-  shadowed(): { network: NetworkRecord; by: NetworkRecord }[] {
-    return this.split().shadowed;
+  shadowed(): readonly Shadowed[] {
+    return this.all.shadowed;
   }
 
-  ports(): PortRecord[] {
-    return this.store.list('port').filter(({ removing }) => removing !== true);
+  ports(): readonly PortRecord[] {
+    return this.all.ports;
   }
 
   /** Ports that were removed, and of whose links something may be left. */
-  removedPorts(): PortRecord[] {
-    return this.store.list('port').filter(({ removing }) => removing === true);
+  removedPorts(): readonly PortRecord[] {
+    return this.all.removedPorts;
   }
 
   /** Networks of container engines. */
@@ -144,10 +165,26 @@ export class Catalog {
     return found;
   }
 
-  private split(): { networks: NetworkRecord[]; shadowed: { network: NetworkRecord; by: NetworkRecord }[] } {
+  private get all(): Lists {
+    this.lists ??= this.read();
+    return this.lists;
+  }
+
+  private read(): Lists {
+    const ports = this.store.list('port');
+    const peers = this.store.list('peer').filter(({ id }) => !this.filePeers.has(id));
+    return {
+      ...this.split(),
+      peers: [...this.filePeers.values(), ...peers],
+      ports: ports.filter(({ removing }) => removing !== true),
+      removedPorts: ports.filter(({ removing }) => removing === true),
+    };
+  }
+
+  private split(): Pick<Lists, 'networks' | 'shadowed'> {
     const networks = [...this.fileNetworks.values()];
     const vnis = new Map(networks.map((network) => [network.vni, network]));
-    const shadowed: { network: NetworkRecord; by: NetworkRecord }[] = [];
+    const shadowed: Shadowed[] = [];
     for (const network of this.store.list('network')) {
       const by = this.fileNetworks.get(network.name) ?? vnis.get(network.vni);
       if (by === undefined) networks.push(network);

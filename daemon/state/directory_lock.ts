@@ -1,78 +1,55 @@
 /** One weftd for each state directory, also when several run in different network namespaces. */
-import { linkSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, constants, fstatSync, open } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import type { Kernel } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
-
-/** What tells a living process from another one with its PID. */
-export interface Processes {
-  /** Start time of a process; null when there is none. */
-  startTime(pid: number): string | null;
-}
+import { type Disk, realDisk } from './disk.js';
 
 /**
- * Makes the directory when it is absent and takes `weftd.pid` in it. Returns what lets it go. Throws WEFT_STATE_LOCKED or
- * WEFT_STATE_UNUSABLE.
+ * Makes the directory when it is absent and locks it, without writing into it: it may be full or read-only. Returns what lets it go; the
+ * end of the process does, too. Throws WEFT_STATE_LOCKED or WEFT_STATE_UNUSABLE. No call here blocks the thread when the disk hangs.
  */
-export function lockDirectory(directory: string, processes: Processes, pid = process.pid): () => void {
-  const file = join(directory, 'weftd.pid');
-  const mine = join(directory, `weftd.pid.${pid}`);
-  const content = `${pid} ${processes.startTime(pid) ?? ''}\n`;
+export async function lockDirectory(
+  directory: string,
+  kernel: Pick<Kernel, 'lockFile'>,
+  disk: Pick<Disk, 'makeDirectory' | 'syncDirectory'> = realDisk,
+): Promise<() => void> {
+  let fd: number | null = null;
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    writeFileSync(mine, content, { mode: 0o600 });
-  } catch (cause) {
-    throw new WeftError(
-      'WEFT_STATE_UNUSABLE',
-      { dir: directory, reason: (cause as Error).message },
-      { cause },
-    );
-  }
-  try {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        // link(2) fails when the name exists, and the file has its content from the start.
-        linkSync(mine, file);
-        return () => {
-          if (readOrNull(file) === content) unlinkSync(file);
-        };
-      } catch (cause) {
-        if ((cause as NodeJS.ErrnoException).code !== 'EEXIST' || attempt > 10) {
-          throw new WeftError(
-            'WEFT_STATE_UNUSABLE',
-            { dir: directory, reason: (cause as Error).message },
-            { cause },
-          );
-        }
-        removeStale(directory, file, pid, processes);
-      }
+    await makeDurable(resolve(directory), disk);
+    fd = await promisify(open)(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+    if (!kernel.lockFile(fd)) {
+      const pid = holderOf(fstatSync(fd).ino, await readFile('/proc/locks', 'utf8').catch(() => ''));
+      throw new WeftError('WEFT_STATE_LOCKED', { dir: directory, pid: pid ?? 'unknown' });
     }
-  } finally {
-    unlinkSync(mine);
+  } catch (cause) {
+    if (fd !== null) closeSync(fd);
+    if (cause instanceof WeftError) throw cause;
+    const { message } = cause as Error;
+    throw new WeftError('WEFT_STATE_UNUSABLE', { dir: directory, reason: message }, { cause });
   }
+  const held = fd;
+  return () => closeSync(held);
 }
 
-function removeStale(directory: string, file: string, pid: number, processes: Processes): void {
-  const content = readOrNull(file);
-  if (content === null) return;
-  const [holder = '', startTime = ''] = content.trim().split(' ');
-  if (startTime !== '' && processes.startTime(Number(holder)) === startTime) {
-    throw new WeftError('WEFT_STATE_LOCKED', { dir: directory, pid: holder });
-  }
-  // Another weftd may have replaced the stale file meanwhile: what was moved away is looked at again, and put back if it lives.
-  const aside = `${file}.stale.${pid}`;
-  try {
-    renameSync(file, aside);
-  } catch {
-    return;
-  }
-  if (readOrNull(aside) !== content) linkSync(aside, file);
-  unlinkSync(aside);
+/** What is kept in a directory is lost with its name, and that stands in the one above it. */
+async function makeDurable(
+  directory: string,
+  disk: Pick<Disk, 'makeDirectory' | 'syncDirectory'>,
+): Promise<void> {
+  const topmost = await disk.makeDirectory(directory);
+  if (topmost === null) return;
+  for (let made = directory; made.length >= topmost.length; made = dirname(made))
+    await disk.syncDirectory(dirname(made));
 }
 
-function readOrNull(file: string): string | null {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return null;
+/** proc(5): `1: FLOCK  ADVISORY  WRITE 4242 fe:01:131074 0 EOF`. The device is not compared: some file systems show another one. */
+export function holderOf(inode: number, locks: string): string | null {
+  for (const line of locks.split('\n')) {
+    const [, kind, , , pid = '', file = ''] = line.trim().split(/\s+/);
+    if (kind === 'FLOCK' && file.endsWith(`:${inode}`) && Number(pid) > 0) return pid;
   }
+  return null;
 }

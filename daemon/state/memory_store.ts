@@ -1,4 +1,5 @@
 /** A store that forgets, for tests. Records are copied in and out, as on a disk. */
+import { frozen } from './frozen.js';
 import {
   type Change,
   type Kind,
@@ -11,6 +12,7 @@ import {
 
 export class MemoryStore implements Store {
   readonly hostId: string;
+  repaired = 0;
   private readonly records = new Map<Kind, Map<string, unknown>>(kinds.map((kind) => [kind, new Map()]));
   private readonly listeners = new Set<(change: Change) => void>();
 
@@ -24,7 +26,7 @@ export class MemoryStore implements Store {
 
   list<K extends Kind>(kind: K): Records[K][] {
     const sorted = [...this.of(kind).entries()].sort(([one], [other]) => (one < other ? -1 : 1));
-    return sorted.map(([, record]) => structuredClone(record));
+    return sorted.map(([, record]) => record);
   }
 
   put<K extends Kind>(kind: K, key: string, record: Records[K]): Promise<void> {
@@ -40,7 +42,7 @@ export class MemoryStore implements Store {
     change({
       get: (kind, key) => this.get(kind, key),
       put: (kind, key, record) => {
-        const copy = structuredClone(record);
+        const copy = frozen(structuredClone(record));
         changes.push(() => {
           this.of(kind).set(key, copy);
           return { kind, key };

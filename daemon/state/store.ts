@@ -46,8 +46,10 @@ export interface Transaction {
 export interface Store {
   /** Minted at first start and kept; never derived from the hardware. */
   readonly hostId: string;
+  /** Damaged lines that were put right when it was opened. */
+  readonly repaired: number;
   get<K extends Kind>(kind: K, key: string): Records[K] | undefined;
-  /** In the order of the keys. */
+  /** In the order of the keys. The records are frozen, and the same ones until they are changed. */
   list<K extends Kind>(kind: K): Records[K][];
   /** Resolves when the record is on the disk. */
   put<K extends Kind>(kind: K, key: string, record: Records[K]): Promise<void>;

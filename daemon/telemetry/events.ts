@@ -5,6 +5,8 @@ const queueLimit = 1000;
 
 export class EventBus {
   private readonly queues = new Set<EventQueue>();
+  /** Since weftd was started: by the engine, and for followers that read too slowly. */
+  readonly lost = { engine: 0, client: 0 };
 
   emit(type: string, object: string, message: string): void {
     if (this.queues.size === 0) return;
@@ -13,7 +15,10 @@ export class EventBus {
   }
 
   follow(): EventQueue {
-    const queue = new EventQueue(() => this.queues.delete(queue));
+    const queue = new EventQueue(
+      () => this.queues.delete(queue),
+      () => this.lost.client++,
+    );
     this.queues.add(queue);
     return queue;
   }
@@ -28,11 +33,16 @@ export class EventQueue {
   private lost = 0;
   private wake: (() => void) | null = null;
 
-  constructor(private readonly onClose: () => void) {}
+  constructor(
+    private readonly onClose: () => void,
+    private readonly onLoss: () => void,
+  ) {}
 
   push(event: WeftEvent): void {
-    if (this.events.length >= queueLimit) this.lost++;
-    else this.events.push(event);
+    if (this.events.length >= queueLimit) {
+      this.lost++;
+      this.onLoss();
+    } else this.events.push(event);
     this.wake?.();
   }
 

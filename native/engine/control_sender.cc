@@ -24,6 +24,9 @@ Drop reason_for(SendRemedy remedy) {
 
 }  // namespace
 
+ControlSender::ControlSender(WorkerCounters& counters)
+    : counters_(counters), datagram_(new uint8_t[kVxlanHeaderBytes + kMostHelloBytes]) {}
+
 void ControlSender::address(msghdr& header, Peer& peer, iovec& piece) {
   header = {};
   header.msg_name = peer.options.endpoint.address();
@@ -41,21 +44,17 @@ VtepSender* ControlSender::sender_to(const Peer& peer, const Tables& tables, uin
   return sender == Underlay::kNoSender ? nullptr : &underlay.sender(sender);
 }
 
-int ControlSender::send(Peer& peer, const Tables& tables, const ControlMessage& message, uint16_t flow) {
-  const bool question = message.type == ControlType::question || message.type == ControlType::answer;
-  const uint32_t bytes = question ? kQuestionBytes : kHelloBytes;
-  uint8_t datagram[kVxlanHeaderBytes + kQuestionBytes];
-  write_vxlan_header(datagram, kControlVni);
-  write_control_frame(datagram + kVxlanHeaderBytes, bytes, message);
+int ControlSender::send(Peer& peer, const Tables& tables, const ControlMessage& message, uint16_t flow, uint32_t bytes) {
+  write_vxlan_header(datagram_.get(), kControlVni);
+  write_control_frame(datagram_.get() + kVxlanHeaderBytes, bytes, message);
   counters_.queued.add(1);
   VtepSender* sender = sender_to(peer, tables, flow);
   if (sender == nullptr) {
-    counters_.dropped[static_cast<size_t>(Drop::no_route)].add(1);
-    peer.counters.tx_dropped.add(1);
+    counters_.drop_queued(peer.counters, Drop::no_route, 1);
     return ENETUNREACH;
   }
   mmsghdr out;
-  iovec piece{datagram, kVxlanHeaderBytes + bytes};
+  iovec piece{datagram_.get(), kVxlanHeaderBytes + bytes};
   address(out.msg_hdr, peer, piece);
   return send(peer, *sender, &out, 1, 1);
 }
@@ -78,8 +77,7 @@ int ControlSender::send(Peer& peer, VtepSender& sender, mmsghdr* messages, unsig
     const SendRemedy remedy = remedy_for(-result, false);
     if (remedy == SendRemedy::retry && tries++ < kSendRetries) continue;
     tries = 0;
-    counters_.dropped[static_cast<size_t>(reason_for(remedy))].add(datagrams_each);
-    peer.counters.tx_dropped.add(datagrams_each);
+    counters_.drop_queued(peer.counters, reason_for(remedy), datagrams_each);
     error = -result;
     ++at;
   }

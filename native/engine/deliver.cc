@@ -31,6 +31,7 @@ void Worker::write_ports() {
     } else {
       written(port, write.wire_frames, write.bytes);
     }
+    if (captures_ != nullptr) [[unlikely]] capture_written(port, write, vnet);
   }
   coalescer_.clear();
 }
@@ -132,8 +133,8 @@ void Worker::write_failed(Port& port, uint32_t frames, int error) {
                       .address = {}});
       }
   }
-  counters_.dropped[static_cast<size_t>(reason)].add(frames);
-  port.counters.tx_dropped.add(frames);
+  counters_.drop_queued(port.counters, reason, frames);
+  write_drop_ = reason;
 }
 
 // The device was deleted, or its namespace died. The control plane removes the port; until then its descriptor, which

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include <algorithm>
 #include <string>
 
 #include "sys/sys_error.h"
@@ -12,28 +13,25 @@
 namespace weft {
 namespace {
 
+constexpr size_t kMostCaptures = 4;
+// For how long a reader that stalls is waited for once its capture has been ended, and when weftd stops.
+constexpr uint32_t kPatienceMilliseconds = 2000;
+constexpr uint32_t kLastWordsMilliseconds = 200;
+
 Fdb::Seed random_seed() {
   Fdb::Seed seed{};
   if (getrandom(&seed, sizeof seed, 0) != sizeof seed) throw SysError(errno, "getrandom", "no random numbers");
   return seed;
 }
 
-// The first free index of a table with holes; a new one at its end otherwise.
-template <typename Entries, typename IsFree>
-size_t free_index(const Entries& entries, IsFree is_free, size_t limit, const char* what) {
-  size_t index = 0;
-  while (index < entries.size() && !is_free(entries[index])) ++index;
-  if (index == limit) throw SysError(ENOSPC, what, std::string("no room for another ") + what);
-  return index;
-}
-
 }  // namespace
 
 Engine::Engine(Options options)
-    : events_(std::move(options.wake)),
+    : events_(options.wake),
       fdb_(random_seed(), options.fdb_capacity),
       tables_(std::make_shared<Tables>()),
       port_offloads_{.coalesce_tcp = options.merge_tcp, .coalesce_udp = options.merge_udp},
+      wake_(std::move(options.wake)),
       worker_(fdb_, events_, {}) {}
 
 Engine::~Engine() { stop(); }
@@ -42,9 +40,17 @@ void Engine::start() { worker_.start(); }
 
 void Engine::stop() {
   worker_.stop();
+  for (const auto& capture : captures_) capture->end("weftd stops", kLastWordsMilliseconds);
   auto tables = next();
+  tables->captures.clear();
   tables->underlay.reset();
+  for (Port*& port : tables->ports) port = nullptr;
+  for (Network& network : tables->networks) network.ports.clear();
   publish(std::move(tables));
+  captures_.clear();
+  // Whoever comes next may need the sockets' ports, and would share the queues of the TAPs.
+  offered_.clear();
+  for (auto& port : ports_) port.reset();
 }
 
 Seconds Engine::now() {
@@ -71,14 +77,37 @@ void Engine::publish(std::shared_ptr<Tables> tables) {
   worker_.publish(std::move(tables));
 }
 
+template <typename IsFree>
+size_t Engine::free_index(CaptureTarget::Kind kind, size_t size, size_t limit, const char* what, IsFree is_free) {
+  const auto find = [&] {
+    size_t index = 0;
+    while (index < size && !(is_free(index) && !retired_.contains({kind, index}))) ++index;
+    return index;
+  };
+  size_t index = find();
+  if (index == limit && !retired_.empty()) {
+    for (const auto& capture : captures_) end_capture(capture->id(), std::string("no number was left for another ") + what);
+    retired_.clear();
+    index = find();
+  }
+  if (index == limit) throw SysError(ENOSPC, what, std::string("no room for another ") + what);
+  return index;
+}
+
 void Engine::set_underlay(const UnderlayOptions& options) {
   SocketError error;
-  auto underlay = Underlay::open(options, tables_->underlay.get(), error);
+  const auto former = tables_->underlay;
+  auto underlay = Underlay::open(options, former.get(), offered_, error);
   if (underlay == nullptr) throw SysError(error.error, error.operation, error.text);
+  // One that is closed leaves the worker's list by itself, unless the service manager has a copy of its descriptor.
+  if (former != nullptr) {
+    for (const auto& [key, receiver] : former->receivers_by_key()) {
+      if (!underlay->receivers_by_key().contains(key)) worker_.unwatch(receiver->fd());
+    }
+  }
   auto tables = next();
   tables->underlay = underlay;
   publish(std::move(tables));
-  // One that is gone left the worker's list when it was closed with the former tables.
   for (const auto& receiver : underlay->receivers()) worker_.watch_receiver(receiver->fd());
 }
 
@@ -119,9 +148,9 @@ Peer& Engine::peer_at(uint16_t index) const {
 
 NetworkIndex Engine::add_network(const NetworkOptions& options) {
   if (tables_->vni_index.find(options.vni) != VniIndex::kNone) throw SysError(EEXIST, "network", "the VNI is in use");
+  const auto index = static_cast<NetworkIndex>(free_index(CaptureTarget::Kind::network, tables_->networks.size(), kMaxNetworks, "network",
+                                                          [this](size_t at) { return !tables_->networks[at].used; }));
   auto tables = next();
-  const auto index = static_cast<NetworkIndex>(
-      free_index(tables->networks, [](const Network& network) { return !network.used; }, kMaxNetworks, "network"));
   if (index == tables->networks.size()) tables->networks.emplace_back();
   tables->networks[index] = {.index = index, .used = true, .options = options, .ports = {}};
   fdb_.set_limits(index, options.fdb);
@@ -141,17 +170,19 @@ void Engine::update_network(NetworkIndex index, const NetworkOptions& options) {
 
 void Engine::remove_network(NetworkIndex index) {
   if (!network_at(index).ports.empty()) throw SysError(EBUSY, "network", "the network has ports");
+  end_captures_of(CaptureTarget::Kind::network, index, "the network was removed");
   auto tables = next();
   tables->networks[index] = {};
   publish(std::move(tables));
   fdb_.flush_network(index);
+  retire(CaptureTarget::Kind::network, index);
 }
 
 uint16_t Engine::add_port(const PortOptions& options, std::unique_ptr<TapQueue> queue) {
   network_at(options.network);
+  const auto index = static_cast<uint16_t>(free_index(CaptureTarget::Kind::port, ports_.size(), kMaxDestinations - 1, "port",
+                                                      [this](size_t at) { return ports_[at] == nullptr; }));
   auto tables = next();
-  const auto index = static_cast<uint16_t>(
-      free_index(ports_, [](const auto& port) { return port == nullptr; }, kMaxDestinations - 1, "port"));
   if (index == ports_.size()) {
     ports_.emplace_back();
     tables->ports.push_back(nullptr);
@@ -171,6 +202,7 @@ uint16_t Engine::add_port(const PortOptions& options, std::unique_ptr<TapQueue> 
 
 void Engine::remove_port(uint16_t index, bool destroy) {
   Port& port = port_at(index);
+  end_captures_of(CaptureTarget::Kind::port, index, "the port was removed");
   // First nothing points at the port any more, then the worker forgets it, then it is closed and its index is free.
   fdb_.flush_destination({DestinationKind::port, index});
   auto tables = next();
@@ -182,6 +214,7 @@ void Engine::remove_port(uint16_t index, bool destroy) {
   fdb_.flush_destination({DestinationKind::port, index});
   if (destroy) port.queue->destroy_on_close();
   ports_[index].reset();
+  retire(CaptureTarget::Kind::port, index);
 }
 
 void Engine::set_guard(uint16_t index, std::shared_ptr<const Guard> guard) {
@@ -202,9 +235,9 @@ void Engine::announce(uint16_t index) {
 
 uint16_t Engine::add_peer(const PeerOptions& options) {
   if (tables_->peer_index.find(options.endpoint.key()) != nullptr) throw SysError(EEXIST, "peer", "the address is in use");
+  const auto index = static_cast<uint16_t>(free_index(CaptureTarget::Kind::peer, peers_.size(), kMaxDestinations - 1, "peer",
+                                                      [this](size_t at) { return peers_[at] == nullptr; }));
   auto tables = next();
-  const auto index = static_cast<uint16_t>(
-      free_index(peers_, [](const auto& peer) { return peer == nullptr; }, kMaxDestinations - 1, "peer"));
   if (index == peers_.size()) {
     peers_.emplace_back();
     tables->peers.push_back(nullptr);
@@ -238,12 +271,14 @@ void Engine::update_peer(uint16_t index, const PeerOptions& options) {
 
 void Engine::remove_peer(uint16_t index) {
   peer_at(index);
+  end_captures_of(CaptureTarget::Kind::peer, index, "the peer was removed");
   fdb_.flush_destination({DestinationKind::peer, index});
   auto tables = next();
   tables->peers[index] = nullptr;
   publish(std::move(tables));
   fdb_.flush_destination({DestinationKind::peer, index});
   peers_[index].reset();
+  retire(CaptureTarget::Kind::peer, index);
 }
 
 void Engine::check_offload(const OffloadRequest& request) {
@@ -269,15 +304,105 @@ void Engine::set_carry_checksum(bool carry) {
   }
 }
 
-void Engine::ask_features(uint16_t peer, uint64_t nonce) {
-  peer_at(peer);
-  if (!worker_.request_hello(peer, nonce)) throw SysError(EAGAIN, "hello", "too many requests wait");
+void Engine::set_self(const HostSelf& self) {
+  auto tables = next();
+  tables->self = self;
+  publish(std::move(tables));
+}
+
+void Engine::send_query(const QueryMail& mail) {
+  peer_at(mail.peer);
+  if (!worker_.request_query(mail)) throw SysError(EAGAIN, "query", "too many requests wait");
+}
+
+void Engine::send_hello(const HelloRequest& request) {
+  peer_at(request.peer);
+  if (!worker_.request_hello(request)) throw SysError(EAGAIN, "hello", "too many requests wait");
 }
 
 void Engine::send_unfinished(uint16_t peer, Seconds seconds) {
   Peer& known = peer_at(peer);
   const Seconds until = seconds == 0 || !carry_checksum_ ? 0 : now() + seconds;
   known.state->unfinished_until.store(until, std::memory_order_relaxed);
+}
+
+void Engine::check_target(const CaptureTarget& target) const {
+  switch (target.kind) {
+    case CaptureTarget::Kind::all:
+      break;
+    case CaptureTarget::Kind::port:
+      port_at(target.index);
+      break;
+    case CaptureTarget::Kind::peer:
+      peer_at(target.index);
+      break;
+    case CaptureTarget::Kind::network:
+      network_at(target.index);
+      break;
+  }
+}
+
+uint32_t Engine::start_capture(CaptureOptions options, UniqueFd to) {
+  check_target(options.target);
+  if (captures_.size() == kMostCaptures) throw SysError(EBUSY, "capture", "as many captures run as may");
+  captures_.push_back(std::make_unique<Capture>(last_capture_ + 1, std::move(options), std::move(to), wake_));
+  ++last_capture_;
+  publish_captures();
+  return last_capture_;
+}
+
+void Engine::end_capture(uint32_t id, const std::string& reason) {
+  for (const auto& capture : captures_) {
+    if (capture->id() != id) continue;
+    // First the worker, so that nothing comes behind what is taken for the last frame.
+    publish_captures(capture.get());
+    capture->end(reason, kPatienceMilliseconds);
+    return;
+  }
+}
+
+void Engine::end_captures_of(CaptureTarget::Kind kind, uint16_t index, const char* reason) {
+  for (const auto& capture : captures_) {
+    if (capture->target().kind == kind && capture->target().index == index) end_capture(capture->id(), reason);
+  }
+}
+
+void Engine::describe_capture(const CaptureInterface& interface) {
+  for (const auto& capture : captures_) capture->describe(interface);
+}
+
+std::vector<const Capture*> Engine::captures() const {
+  std::vector<const Capture*> running;
+  for (const auto& capture : captures_) running.push_back(capture.get());
+  return running;
+}
+
+std::vector<Engine::EndedCapture> Engine::take_ended_captures() {
+  std::vector<EndedCapture> ended;
+  for (const auto& capture : captures_) {
+    if (capture->how_it_ended() != Capture::End::running) ended.push_back({capture->id(), capture->how_it_ended(), capture->counts()});
+  }
+  if (ended.empty()) return ended;
+  // The worker lets go of them before they are gone.
+  publish_captures();
+  std::erase_if(captures_, [&ended](const auto& capture) {
+    return std::any_of(ended.begin(), ended.end(), [&capture](const EndedCapture& one) { return one.id == capture->id(); });
+  });
+  if (captures_.empty()) retired_.clear();
+  return ended;
+}
+
+void Engine::publish_captures(const Capture* except) {
+  auto tables = next();
+  tables->captures.clear();
+  for (const auto& capture : captures_) {
+    if (capture.get() != except && !capture->closed()) tables->captures.push_back(capture.get());
+  }
+  publish(std::move(tables));
+}
+
+void Engine::retire(CaptureTarget::Kind kind, size_t index) {
+  if (!captures_.empty()) retired_.insert({kind, index});
 }
 
 void Engine::check_where(NetworkIndex network, Destination where) const {
@@ -294,12 +419,21 @@ void Engine::declare(NetworkIndex network, Mac mac, Destination where) {
   if (!fdb_.declare(network, mac, where)) throw SysError(ENOSPC, "fdb", "the FDB is full");
 }
 
+void Engine::restore_learned(NetworkIndex network, Mac mac, Destination where) {
+  check_where(network, where);
+  fdb_.learn(network, mac, where, now());
+}
+
 bool Engine::undeclare(NetworkIndex network, Mac mac) {
   network_at(network);
   return fdb_.remove(network, mac);
 }
 
 void Engine::flush_learned(std::optional<NetworkIndex> network) { fdb_.flush_learned(network); }
+
+const DestinationCounters& Engine::counters_of(Destination where) const {
+  return where.kind == DestinationKind::port ? port_at(where.index).counters : peer_at(where.index).counters;
+}
 
 std::vector<FdbEntry> Engine::dump_fdb(std::optional<NetworkIndex> network, size_t limit) const {
   return fdb_.dump(network, now(), limit);

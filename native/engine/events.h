@@ -26,7 +26,9 @@ enum class EventType : uint8_t {
   stranger,
   address_conflict,
   offload_report,
-  peer_features,
+  hello_answer,
+  hello_failed,
+  hello_misplaced,
 };
 
 struct Event {
@@ -34,16 +36,21 @@ struct Event {
   NetworkIndex network = 0;
   Mac mac = 0;
   Destination where;
-  int error = 0;     // errno of port_error and offload_report
-  Endpoint address;  // of stranger and address_conflict
+  int error = 0;     // errno of port_error, offload_report and hello_failed
+  Endpoint address;  // of stranger and address_conflict; of hello_misplaced; of hello_answer: where the peer sees us, if it is full
   uint16_t port = 0; // of address_conflict: whose address it is
   Offload offload = {};  // of peer_offload_disabled and port_offload_disabled ...
   OffloadOff off = {};   // ... and why
   // Of offload_report: the far end's answer about a burst, or, with an error, that the burst or the question could not be sent.
-  uint64_t nonce = 0;  // of peer_features too
+  uint64_t nonce = 0;  // of hello_answer, hello_failed and hello_misplaced too: of the question
   uint16_t probes = 0;  // in the burst
   ProbeSet arrived = {};
-  uint64_t features = 0;  // of peer_features: the peer's answer to a hello
+  // Of hello_answer.
+  uint64_t features = 0;
+  uint32_t microseconds = 0;  // that the answer took
+  uint32_t bytes = 0;  // of the Ethernet frame of the question
+  bool full = false;   // the peer said who it is
+  HostSelf self = {};
 };
 
 // Single producer (the worker), single consumer (the control thread).
@@ -60,6 +67,11 @@ class EventRing {
     }
     slots_[head % kSlots] = event;
     head_.store(head + 1, std::memory_order_release);
+    announce();
+  }
+
+  // Worker. Wakes the control thread, unless it was woken and has not looked since.
+  void announce() {
     if (!announced_.exchange(true, std::memory_order_acq_rel)) wake_();
   }
 

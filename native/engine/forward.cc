@@ -107,11 +107,15 @@ void Worker::send_to_port(Port& port, Frame& frame) {
 
 bool Worker::send_to_peer(Peer& peer, const Network& network, Frame& frame, L4Checksums checksums) {
   if (!fits(peer, network, frame)) {
-    if (send_in_pieces(peer, network, frame)) return true;
-    drop_too_big(peer, frame);
-    return false;
+    const bool cut = send_in_pieces(peer, network, frame);
+    if (!cut) drop_too_big(peer, frame);
+    if (captures_ != nullptr) [[unlikely]] {
+      capture_queued(peer, network, frame, cut, cut ? std::nullopt : std::optional(Drop::too_big));
+    }
+    return cut;
   }
   finish_for_peers(frame, checksums);
+  if (captures_ != nullptr) [[unlikely]] capture_queued(peer, network, frame, false, std::nullopt);
   if (frame.blocks != nullptr) {
     outbox_.add_segments(peer, network, frame, block_stride(frame));
   } else {
@@ -144,15 +148,16 @@ size_t Worker::block_stride(const Frame& frame) {
 }
 
 void Worker::accept(const Frame& frame, Counter& verdict) {
+  if (captures_ != nullptr) [[unlikely]] capture_received(frame, std::nullopt);
   count_received(counters_of(frame.source), frame.wire_frames, frame.packet.length);
   verdict.add(frame.wire_frames);
 }
 
 void Worker::drop_received(const Frame& frame, Drop reason) {
+  if (captures_ != nullptr) [[unlikely]] capture_received(frame, reason);
   DestinationCounters* source = counters_of(frame.source);
   count_received(source, frame.wire_frames, frame.packet.length);
-  counters_.dropped[static_cast<size_t>(reason)].add(frame.wire_frames);
-  if (source != nullptr) source->rx_dropped.add(frame.wire_frames);
+  counters_.drop_received(source, reason, frame.wire_frames);
 }
 
 void Worker::refuse(const Frame& frame, Drop reason) {
@@ -162,8 +167,7 @@ void Worker::refuse(const Frame& frame, Drop reason) {
 
 void Worker::drop_datagrams(Peer* peer, uint32_t bytes, uint32_t datagrams, Drop reason) {
   count_received(peer != nullptr ? &peer->counters : nullptr, datagrams, bytes);
-  counters_.dropped[static_cast<size_t>(reason)].add(datagrams);
-  if (peer != nullptr) peer->counters.rx_dropped.add(datagrams);
+  counters_.drop_received(peer != nullptr ? &peer->counters : nullptr, reason, datagrams);
 }
 
 void Worker::count_received(DestinationCounters* source, uint32_t wire_frames, uint32_t bytes) {

@@ -106,7 +106,7 @@ void OffloadCheck::ask(Peer& peer, const Tables& tables) {
                                 .index = ++tally.questions,
                                 .count = tally.asked_count,
                                 .arrived = {}};
-  if (const int error = sender_.send(peer, tables, question, tally.flow)) return report_failure(peer, error);
+  if (const int error = sender_.send(peer, tables, question, tally.flow, kQuestionBytes)) return report_failure(peer, error);
   tally.waiting = true;
 }
 
@@ -136,7 +136,7 @@ void OffloadCheck::receive(Peer& peer, const Tables& tables, const ControlMessag
       answer.type = ControlType::answer;
       answer.arrived = known ? tally.arrived : ProbeSet{};
       // An answer that cannot be sent is asked for again.
-      sender_.send(peer, tables, answer, message.index);
+      sender_.send(peer, tables, answer, message.index, kQuestionBytes);
       break;
     }
     case ControlType::answer:

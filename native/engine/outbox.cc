@@ -66,8 +66,7 @@ bool Outbox::segments_for(Peer& peer) {
 }
 
 void Outbox::drop(Peer& peer, uint32_t frames, Drop reason) {
-  counters_.dropped[static_cast<size_t>(reason)].add(frames);
-  peer.counters.tx_dropped.add(frames);
+  counters_.drop_queued(peer.counters, reason, frames);
 }
 
 Outbox::Batch& Outbox::new_batch(Peer& peer, uint32_t sender, uint32_t vni, uint8_t traffic_class, uint32_t datagram_bytes) {

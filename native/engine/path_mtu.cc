@@ -119,8 +119,7 @@ bool Worker::send_datagrams_in_pieces(Peer& peer, const Network& network, Frame&
 
 void Worker::drop_too_big(Peer& peer, const Frame& frame) {
   counters_.queued.add(frame.wire_frames);
-  counters_.dropped[static_cast<size_t>(Drop::too_big)].add(frame.wire_frames);
-  peer.counters.tx_dropped.add(frame.wire_frames);
+  counters_.drop_queued(peer.counters, Drop::too_big, frame.wire_frames);
 }
 
 void Worker::tell_path_mtu(const Peer& peer, const Network& network, Frame& frame) {

@@ -104,6 +104,7 @@ void Worker::receive_burst(const Burst& burst) {
   Peer* peer = tables_->peer_index.find(burst.source.key());
   const bool single = burst.segment_size == 0 || burst.segment_size >= burst.length;
   const uint32_t datagrams = single ? 1 : (burst.length + burst.segment_size - 1) / burst.segment_size;
+  if (peer == nullptr) notice_misplaced(burst);
   if (peer == nullptr && !tables_->underlay->options().accept_any) {
     report_stranger(burst.source);
     return drop_datagrams(nullptr, burst.length, datagrams, Drop::unknown_peer);
@@ -142,7 +143,7 @@ void Worker::receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uin
   const uint32_t index = tables_->vni_index.find(*vni);
   if (index == VniIndex::kNone) {
     if (*vni == kControlVni && peer != nullptr &&
-        receive_control(*peer, data + kVxlanHeaderBytes, bytes - kVxlanHeaderBytes)) {
+        receive_control(*peer, burst.source, data + kVxlanHeaderBytes, bytes - kVxlanHeaderBytes)) {
       return;
     }
     return drop_datagrams(peer, bytes, 1, Drop::unknown_vni);
@@ -173,17 +174,27 @@ void Worker::receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uin
 }
 
 // False when it is no control frame: then its VNI is as unknown as any other.
-bool Worker::receive_control(Peer& peer, const uint8_t* frame, uint32_t bytes) {
+bool Worker::receive_control(Peer& peer, const Endpoint& source, const uint8_t* frame, uint32_t bytes) {
   ControlMessage message;
   const ControlParse parsed = parse_control_frame(frame, bytes, message);
   if (parsed == ControlParse::foreign) return false;
   if (parsed == ControlParse::ok) {
     offload_check_.receive(peer, *tables_, message, now_);
-    feature_exchange_.receive(peer, *tables_, message, now_);
+    hello_exchange_.receive(peer, source, *tables_, message, now_);
+    query_exchange_.receive(peer, message, now_);
   }
   count_received(&peer.counters, 1, bytes);
   counters_.consumed.add(1);
   return true;
+}
+
+// A stranger may be a peer that answers from a wrong address. Its datagram is a stranger's all the same.
+void Worker::notice_misplaced(const Burst& burst) {
+  if (burst.length < kVxlanHeaderBytes || burst.length > kVxlanHeaderBytes + kFullHelloBytes) return;
+  if (read_vxlan_header(burst.data) != kControlVni) return;
+  ControlMessage message;
+  if (parse_control_frame(burst.data + kVxlanHeaderBytes, burst.length - kVxlanHeaderBytes, message) != ControlParse::ok) return;
+  hello_exchange_.receive_misplaced(burst.source, *tables_, message, now_);
 }
 
 void Worker::report_stranger(const Endpoint& source) {

@@ -21,6 +21,8 @@
 
 namespace weft {
 
+class Capture;
+
 // Split-horizon groups: a frame never goes to the group that it came from. 0 is no group; all peers share one, because every
 // peer reaches every other by itself.
 inline constexpr uint32_t kPeerGroup = 1;
@@ -82,10 +84,24 @@ struct Port {
   uint32_t path_mtu_answers = 0;  // ... and how often in that second
 };
 
-// The last hello to a peer (feature_exchange.h).
-struct Hello {
+// A hello to a peer (hello_exchange.h).
+struct HelloQuestion {
   uint64_t nonce = 0;
+  uint64_t sent_at = 0;  // nanoseconds, monotonic
+  uint32_t bytes = 0;    // of the Ethernet frame
   bool waiting = false;  // for an answer
+};
+
+// The last ones: whether it is there, how long the path takes what is longer, and what a person asks.
+struct Hellos {
+  std::array<HelloQuestion, 32> questions;
+  uint32_t next = 0;
+};
+
+// The last query to a peer (query_exchange.h).
+struct Query {
+  uint64_t nonce = 0;
+  bool waiting = false;  // for a reply
 };
 
 // What is known of a peer, which outlives a change of its options.
@@ -93,11 +109,13 @@ struct PeerState {
   DestinationCounters counters;
   OffloadSwitch udp_segment;
   std::atomic<Seconds> last_received{0};  // 0: never
+  std::atomic<Seconds> last_hello{0};  // that the peer sent unasked; 0: never
   std::atomic<Seconds> unfinished_until{0};  // until then the peer takes unfinished checksums
   // Worker only.
   Seconds last_too_big = 0;  // when peer_too_big was last reported
   OffloadTally tally;
-  Hello hello;
+  Hellos hellos;
+  Query query;
   AnswerAllowance answers;
 };
 
@@ -180,7 +198,9 @@ struct Tables {
   PeerIndex peer_index;
   VniIndex vni_index;
   GuardedIndex guarded;
+  std::optional<HostSelf> self;   // what hellos say of this host, once that is known
   std::shared_ptr<const Underlay> underlay;  // may be null: nothing can be sent or received
+  std::vector<Capture*> captures;
 };
 
 }  // namespace weft

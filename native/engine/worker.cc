@@ -46,7 +46,8 @@ Worker::Worker(Fdb& fdb, EventRing& events, const Coalescer::Limits& limits)
       events_(events),
       outbox_(counters_, events),
       offload_check_(counters_, events),
-      feature_exchange_(counters_, events),
+      hello_exchange_(counters_, events),
+      query_exchange_(counters_, events),
       coalescer_(limits),
       inbox_(new uint8_t[kInboxBytes]),
       blocks_(new uint8_t[kBlockBytes]),
@@ -97,6 +98,8 @@ void Worker::adopt_tables() {
   if (version == adopted_version_.load(std::memory_order_relaxed)) return;
   tables_ = next_;
   outbox_.use(tables_->underlay, tables_->flood_peers.size());
+  captures_ = tables_->captures.empty() ? nullptr : &tables_->captures;
+  write_drop_.reset();
   adopted_version_.store(version);
   adopted_version_.notify_all();
 }
@@ -124,8 +127,14 @@ bool Worker::request_offload_check(const OffloadRequest& request) {
   return taken;
 }
 
-bool Worker::request_hello(uint16_t peer, uint64_t nonce) {
-  const bool taken = feature_exchange_.ask(peer, nonce);
+bool Worker::request_hello(const HelloRequest& request) {
+  const bool taken = hello_exchange_.ask(request);
+  eventfd_write(wake_, 1);
+  return taken;
+}
+
+bool Worker::request_query(const QueryMail& mail) {
+  const bool taken = query_exchange_.post(mail);
   eventfd_write(wake_, 1);
   return taken;
 }
@@ -139,7 +148,7 @@ void Worker::round(int timeout_ms) {
   const int count = wait(ready, kEventsARound, timeout_ms);
   adopt_tables();
   const uint64_t now_ms = milliseconds();
-  now_ = static_cast<Seconds>(now_ms / 1000) + 1;
+  set_time(static_cast<Seconds>(now_ms / 1000) + 1);
 
   for (int i = 0; i < count; ++i) {
     const uint32_t index = static_cast<uint32_t>(ready[i].data.u64);
@@ -149,7 +158,8 @@ void Worker::round(int timeout_ms) {
         eventfd_read(wake_, &ignored);
         announce_requested();
         offload_check_.serve(*tables_);
-        feature_exchange_.serve(*tables_);
+        hello_exchange_.serve(*tables_);
+        query_exchange_.serve(*tables_);
         break;
       }
       case Watched::port: {
@@ -200,7 +210,9 @@ int Worker::wait(epoll_event* ready, int most, int timeout_ms) {
     if (count != 0) counters_.polled.add(1);
   }
   if (count == 0) count = epoll_wait(epoll_, ready, most, timeout_ms);
-  patience_.waited(nanoseconds() - began);
+  const uint64_t waited = nanoseconds() - began;
+  counters_.waited_ns.add(waited);
+  patience_.waited(waited);
   return count;
 }
 

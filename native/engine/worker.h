@@ -10,16 +10,19 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <thread>
 
+#include "capture/frame_ring.h"
 #include "engine/counters.h"
 #include "engine/events.h"
-#include "engine/feature_exchange.h"
 #include "engine/frame.h"
+#include "engine/hello_exchange.h"
 #include "engine/last_decision.h"
 #include "engine/offload_check.h"
 #include "engine/outbox.h"
 #include "engine/patience.h"
+#include "engine/query_exchange.h"
 #include "engine/tables.h"
 #include "fdb/fdb.h"
 #include "offload/coalesce.h"
@@ -49,9 +52,11 @@ class Worker {
   // False while too many requests wait.
   bool request_offload_check(const OffloadRequest& request);
   // What hellos of peers are answered with.
-  void set_features(uint64_t features) { feature_exchange_.set_own(features); }
+  void set_features(uint64_t features) { hello_exchange_.set_own(features); }
   // False while too many wait.
-  bool request_hello(uint16_t peer, uint64_t nonce);
+  bool request_hello(const HelloRequest& request);
+  bool request_query(const QueryMail& mail);
+  std::vector<QueryMail> take_queries() { return query_exchange_.take(); }
   // Whether it may look for work before it sleeps (patience.h). It may to begin with.
   void set_busy_poll(bool allowed) { busy_poll_.store(allowed, std::memory_order_relaxed); }
   const WorkerCounters& counters() const { return counters_; }
@@ -62,7 +67,10 @@ class Worker {
   void serve_port(Port& port);
   void serve_receiver(VtepReceiver& receiver);
   void flush();
-  void set_time(Seconds now) { now_ = now; }
+  void set_time(Seconds now) {
+    now_ = now;
+    counters_.now.store(now, std::memory_order_relaxed);
+  }
 
  private:
   void run();
@@ -77,7 +85,8 @@ class Worker {
   void receive_from_port(Port& port, uint8_t* read, size_t bytes);
   void receive_burst(const Burst& burst);
   void receive_datagram(Peer* peer, const Burst& burst, uint8_t* data, uint32_t bytes, uint32_t udp_gso_size);
-  bool receive_control(Peer& peer, const uint8_t* frame, uint32_t bytes);
+  bool receive_control(Peer& peer, const Endpoint& source, const uint8_t* frame, uint32_t bytes);
+  void notice_misplaced(const Burst& burst);
   void report_stranger(const Endpoint& source);
 
   // forward.cc: the decision, and the two ways out.
@@ -117,6 +126,13 @@ class Worker {
   void count_received(DestinationCounters* source, uint32_t wire_frames, uint32_t bytes);
   DestinationCounters* counters_of(Destination source);
 
+  // capture_frames.cc: copies for the captures that run. Called only where there are some.
+  void capture_received(const Frame& frame, std::optional<Drop> reason);
+  void capture_queued(const Peer& peer, const Network& network, const Frame& frame, bool cut, std::optional<Drop> reason);
+  // Behind the write, so that it tells what became of it.
+  void capture_written(const Port& port, const TapWrite& write, const VnetHeader& vnet);
+  void offer(CapturedFrame& frame, Destination where, const FramePieces& pieces);
+
   // neighbours.cc: announcing addresses, and defending them.
   static bool may_claim(const Packet& packet);
   void watch_claim(const Frame& frame);
@@ -143,7 +159,8 @@ class Worker {
   LastDecision last_;
   Outbox outbox_;
   OffloadCheck offload_check_;
-  FeatureExchange feature_exchange_;
+  HelloExchange hello_exchange_;
+  QueryExchange query_exchange_;
   Coalescer coalescer_;
   std::unique_ptr<uint8_t[]> inbox_;
   size_t inbox_used_ = 0;
@@ -164,6 +181,8 @@ class Worker {
   std::atomic<bool> announcements_requested_{false};
 
   std::shared_ptr<const Tables> tables_;  // the worker's own
+  const std::vector<Capture*>* captures_ = nullptr;  // those of the tables, while there are any
+  std::optional<Drop> write_drop_;                   // of what was written to a port since it was last captured
   std::shared_ptr<const Tables> next_;    // handed over under `published_version_`
   std::atomic<uint64_t> published_version_{0};
   std::atomic<uint64_t> adopted_version_{0};

@@ -80,6 +80,12 @@ struct Fdb::State {
                        network_generation(key, declared));
   }
 
+  static FdbEntry describe(const Ledger::Node& node, Value value, Seconds now) {
+    const Seconds idle = node.declared || now < node.seen ? 0 : now - node.seen;
+    return {network_of(node.key), mac_of(node.key), decode_destination(value.destination()), node.declared,
+            node.frozen && now < node.frozen_until, idle};
+  }
+
   uint64_t find_live(uint64_t key);
   LearnResult learn(uint64_t key, uint32_t destination, Seconds now);
   LearnResult move(uint64_t key, uint64_t slot, uint32_t destination, Seconds now);
@@ -382,9 +388,7 @@ std::vector<FdbEntry> Fdb::dump(std::optional<NetworkIndex> network, Seconds now
       if (node.key == 0 || (network && network_of(node.key) != *network)) continue;
       const Value value = state.table.value(state.table.find(node.key));
       if (state.stale(node.key, value)) continue;
-      const Seconds idle = node.declared || now < node.seen ? 0 : now - node.seen;
-      slice[count++] = {network_of(node.key), mac_of(node.key), decode_destination(value.destination()), node.declared,
-                        node.frozen && now < node.frozen_until, idle};
+      slice[count++] = state.describe(node, value, now);
     }
     const bool last = at == state.ledger.node_slots();
     guard.unlock();
@@ -393,6 +397,22 @@ std::vector<FdbEntry> Fdb::dump(std::optional<NetworkIndex> network, Seconds now
     if (last || entries.size() == limit) return entries;
     guard.lock();
   }
+}
+
+std::optional<FdbEntry> Fdb::entry(NetworkIndex network, Mac mac, Seconds now) const {
+  if (network >= kMaxNetworks) return std::nullopt;
+  const State& state = *state_;
+  const uint64_t key = make_key(network, mac);
+  const std::lock_guard guard(state.lock);
+  const uint64_t slot = state.table.find(key);
+  if (slot == MacTable::kNoSlot || state.stale(key, state.table.value(slot))) return std::nullopt;
+  return state.describe(state.ledger.node(state.table.node(slot)), state.table.value(slot), now);
+}
+
+uint32_t Fdb::learned_at(NetworkIndex network, Destination where) const {
+  if (network >= kMaxNetworks) return 0;
+  const std::lock_guard guard(state_->lock);
+  return state_->ledger.learned(network, encode(where));
 }
 
 Fdb::Count Fdb::count(NetworkIndex network) const {

@@ -155,6 +155,10 @@ class Fdb {
   // once, wherever it moves, as it was at some moment of the call. One that comes or goes meanwhile may be missing; one that
   // goes and comes back may be there twice. While it runs, 40 ms for 260,000 entries, most calls of learn() answer `busy`.
   std::vector<FdbEntry> dump(std::optional<NetworkIndex> network, Seconds now, size_t limit) const;
+  // The live entry of one MAC, O(1).
+  std::optional<FdbEntry> entry(NetworkIndex network, Mac mac, Seconds now) const;
+  // How many live entries were learned there; 0 for what is not there.
+  uint32_t learned_at(NetworkIndex network, Destination where) const;
   // Live entries of a network: {learned, declared}.
   struct Count { uint32_t learned, declared; };
   Count count(NetworkIndex network) const;

@@ -1,6 +1,7 @@
 #include "io/underlay.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/udp.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include <atomic>
 #include <cstdio>
 
+#include "sys/sys_error.h"
+
 namespace weft {
 namespace {
 
@@ -20,6 +23,7 @@ constexpr int kSendBufferBytes = 8 << 20;
 constexpr uint32_t kFirstSourcePort = 49152;
 constexpr uint32_t kSourcePortRange = 65536 - kFirstSourcePort;
 constexpr int kBindAttempts = 32;
+constexpr int kSoNetnsCookie = 71;  // SO_NETNS_COOKIE, Linux 5.14
 
 class FileDescriptor {
  public:
@@ -53,7 +57,7 @@ void never_fragment(int fd, Family family) {
 
 class KernelReceiver final : public VtepReceiver {
  public:
-  KernelReceiver(int fd) : fd_(fd), buffers_(new uint8_t[size_t{kMaxBursts} * kSlotBytes]) {
+  explicit KernelReceiver(int fd, bool used = false) : fd_(fd), used_(used), buffers_(new uint8_t[size_t{kMaxBursts} * kSlotBytes]) {
     for (unsigned i = 0; i < kMaxBursts; ++i) {
       iov_[i] = {buffers_.get() + size_t{i} * kSlotBytes, kMaxDatagramBytes};
     }
@@ -102,13 +106,15 @@ class KernelReceiver final : public VtepReceiver {
       } else if (item->cmsg_level == SOL_SOCKET && item->cmsg_type == SO_RXQ_OVFL) {
         uint32_t dropped = 0;
         memcpy(&dropped, CMSG_DATA(item), sizeof dropped);
-        overflow_.fetch_add(dropped - last_overflow_, std::memory_order_relaxed);  // the kernel's counter has 32 bits
+        if (!used_) overflow_.fetch_add(dropped - last_overflow_, std::memory_order_relaxed);  // the kernel's counter has 32 bits
         last_overflow_ = dropped;
       }
     }
+    used_ = false;
   }
 
   FileDescriptor fd_;
+  bool used_;  // by a former process, which has counted what was lost before the first datagram that is read here
   std::unique_ptr<uint8_t[]> buffers_;
   iovec iov_[kMaxBursts];
   mmsghdr messages_[kMaxBursts];
@@ -138,16 +144,10 @@ int new_socket(Family family) {
   return fd;
 }
 
-std::shared_ptr<VtepReceiver> open_receiver(Family family, uint16_t port, bool udp_gro, SocketError& error) {
-  const int fd = new_socket(family);
-  if (fd < 0) {
-    error = {"socket", errno, ""};
-    return nullptr;
-  }
-  auto receiver = std::make_shared<KernelReceiver>(fd);
+void set_up_receiver(int fd, Family family, bool udp_gro) {
   set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, kReceiveBufferBytes);
   set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
-  if (udp_gro) set(fd, SOL_UDP, UDP_GRO, 1);
+  set(fd, SOL_UDP, UDP_GRO, udp_gro ? 1 : 0);
   if (family == Family::ipv4) {
     set(fd, IPPROTO_IP, IP_RECVTOS, 1);
   } else {
@@ -155,12 +155,59 @@ std::shared_ptr<VtepReceiver> open_receiver(Family family, uint16_t port, bool u
     // RFC 7348, section 5: a datagram with UDP checksum zero must be accepted; IPv6 needs to be told (RFC 6935).
     set(fd, SOL_UDP, UDP_NO_CHECK6_RX, 1);
   }
+}
+
+std::shared_ptr<VtepReceiver> open_receiver(Family family, uint16_t port, bool udp_gro, SocketError& error) {
+  const int fd = new_socket(family);
+  if (fd < 0) {
+    error = {"socket", errno, ""};
+    return nullptr;
+  }
+  auto receiver = std::make_shared<KernelReceiver>(fd);
+  set_up_receiver(fd, family, udp_gro);
   const Endpoint local = Endpoint::any(family, port);
   if (bind(fd, local.address(), local.length()) != 0) {
     error = {"bind", errno, (family == Family::ipv6 ? "[::]:" : "0.0.0.0:") + std::to_string(port)};
     return nullptr;
   }
   return receiver;
+}
+
+int option_of(int fd, int level, int name) {
+  int value = 0;
+  socklen_t length = sizeof value;
+  return getsockopt(fd, level, name, &value, &length) == 0 ? value : -1;
+}
+
+bool in_our_netns(int fd) {
+  uint64_t theirs = 0;
+  uint64_t ours = 1;
+  socklen_t length = sizeof theirs;
+  const FileDescriptor own(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return getsockopt(fd, SOL_SOCKET, kSoNetnsCookie, &theirs, &length) == 0 &&
+         getsockopt(own.get(), SOL_SOCKET, kSoNetnsCookie, &ours, &length) == 0 && theirs == ours;
+}
+
+// The wildcard address and port that a socket is bound to; nothing when it is bound otherwise, connected, or no UDP socket.
+std::optional<ReceiverKey> receiver_key(int fd) {
+  if (option_of(fd, SOL_SOCKET, SO_TYPE) != SOCK_DGRAM || option_of(fd, SOL_SOCKET, SO_PROTOCOL) != IPPROTO_UDP) return std::nullopt;
+  sockaddr_storage peer{};
+  socklen_t length = sizeof peer;
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) == 0 || !in_our_netns(fd)) return std::nullopt;
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    sockaddr_storage local{};
+    length = sizeof local;
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&local), &length) != 0) return std::nullopt;
+    if (local.ss_family != (family == Family::ipv6 ? AF_INET6 : AF_INET)) continue;
+    if (family == Family::ipv6 && option_of(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 1) return std::nullopt;
+    const uint16_t port = ntohs(reinterpret_cast<sockaddr_in*>(&local)->sin_port);  // at the same place in sockaddr_in6
+    const Endpoint wanted = Endpoint::any(family, port);
+    if (port == 0 || length != wanted.length()) return std::nullopt;
+    // sin6_scope_id and sin6_flowinfo of the wildcard are zero.
+    if (memcmp(&local, wanted.address(), length) != 0) return std::nullopt;
+    return ReceiverKey{family, port};
+  }
+  return std::nullopt;
 }
 
 // Nobody has to send to a source port; without this filter a stranger could fill its buffer with memory that is never read.
@@ -225,19 +272,37 @@ uint32_t kernel_max_segments() {
   return major > 6 || (major == 6 && minor >= 9) ? 127 : 63;
 }
 
-std::shared_ptr<const Underlay> Underlay::open(const UnderlayOptions& options, const Underlay* former, SocketError& error) {
+ReceiverKey OfferedReceivers::add(int fd) {
+  auto receiver = std::make_shared<KernelReceiver>(fd, true);
+  const auto key = receiver_key(fd);
+  if (!key) throw SysError(EINVAL, "getsockname", "no UDP socket that is bound to a port of every address");
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+  receivers_[*key] = std::move(receiver);
+  return *key;
+}
+
+std::shared_ptr<VtepReceiver> OfferedReceivers::find(ReceiverKey key) const {
+  const auto found = receivers_.find(key);
+  return found == receivers_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<const Underlay> Underlay::open(const UnderlayOptions& options, const Underlay* former,
+                                               const OfferedReceivers& offered, SocketError& error) {
   auto underlay = std::make_shared<Underlay>();
   underlay->options_ = options;
   underlay->max_segments_ = options.udp_gso ? kernel_max_segments() : 1;
 
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     for (const uint16_t port : options.ports) {
-      const auto key = std::make_pair(family, port);
-      if (underlay->receiver_by_port_.contains(key)) continue;
+      const ReceiverKey key{family, port};
+      if (underlay->receiver_by_key_.contains(key)) continue;
       std::shared_ptr<VtepReceiver> receiver;
-      if (former != nullptr && former->receiver_by_port_.contains(key)) {
-        receiver = former->receiver_by_port_.at(key);
+      if (former != nullptr && former->receiver_by_key_.contains(key)) {
+        receiver = former->receiver_by_key_.at(key);
         if (former->options_.udp_gro != options.udp_gro) set(receiver->fd(), SOL_UDP, UDP_GRO, options.udp_gro ? 1 : 0);
+      } else if (receiver = offered.find(key); receiver != nullptr) {
+        set_up_receiver(receiver->fd(), family, options.udp_gro);
       } else {
         receiver = open_receiver(family, port, options.udp_gro, error);
       }
@@ -245,7 +310,7 @@ std::shared_ptr<const Underlay> Underlay::open(const UnderlayOptions& options, c
         if (family == Family::ipv6 && error.error == EAFNOSUPPORT) continue;  // a host without IPv6
         return nullptr;
       }
-      underlay->receiver_by_port_[key] = receiver;
+      underlay->receiver_by_key_[key] = receiver;
       underlay->receivers_.push_back(std::move(receiver));
     }
 

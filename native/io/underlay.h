@@ -74,18 +74,37 @@ struct UnderlayOptions {
   bool udp_gro = true;
 };
 
+// A receiving socket is known by its address family and UDP port.
+using ReceiverKey = std::pair<Family, uint16_t>;
+
+// Receiving sockets that a former process has left open, to be used instead of new ones: datagrams that came meanwhile wait in them.
+class OfferedReceivers {
+ public:
+  // Owns the descriptor from here on, also when it throws SysError: EINVAL for what is no UDP socket bound to a port of every address.
+  ReceiverKey add(int fd);
+  // Null when there is none.
+  std::shared_ptr<VtepReceiver> find(ReceiverKey key) const;
+  // Closes those that nobody has taken.
+  void clear() { receivers_.clear(); }
+
+ private:
+  std::map<ReceiverKey, std::shared_ptr<VtepReceiver>> receivers_;
+};
+
 // The sockets for one set of options, immutable once opened. Sockets that the former underlay had and this one needs too are
 // shared with it, so that a change loses no datagram.
 class Underlay {
  public:
   // Opens what is missing. On an error nothing is changed and `error` says why.
-  static std::shared_ptr<const Underlay> open(const UnderlayOptions& options, const Underlay* former, SocketError& error);
+  static std::shared_ptr<const Underlay> open(const UnderlayOptions& options, const Underlay* former, const OfferedReceivers& offered,
+                                              SocketError& error);
   // For tests.
   static std::shared_ptr<const Underlay> of(std::vector<std::shared_ptr<VtepReceiver>> receivers,
                                             std::vector<std::shared_ptr<VtepSender>> senders, const UnderlayOptions& options);
 
   const UnderlayOptions& options() const { return options_; }
   const std::vector<std::shared_ptr<VtepReceiver>>& receivers() const { return receivers_; }
+  const std::map<ReceiverKey, std::shared_ptr<VtepReceiver>>& receivers_by_key() const { return receiver_by_key_; }
 
   // Senders are numbered; kNoSender when the family cannot be sent to (no such address family on this host).
   static constexpr uint32_t kNoSender = UINT32_MAX;
@@ -106,7 +125,7 @@ class Underlay {
   UnderlayOptions options_;
   std::vector<std::shared_ptr<VtepReceiver>> receivers_;
   std::vector<std::shared_ptr<VtepSender>> senders_;
-  std::map<std::pair<Family, uint16_t>, std::shared_ptr<VtepReceiver>> receiver_by_port_;
+  std::map<ReceiverKey, std::shared_ptr<VtepReceiver>> receiver_by_key_;
   FamilySenders by_family_[2];
   uint32_t max_segments_ = 1;
 };

@@ -10,6 +10,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   weft::init_engine(env, exports);
   weft::init_sys(env, exports);
   weft::init_device(env, exports);
+  weft::init_capture(env, exports);
   return exports;
 }
 

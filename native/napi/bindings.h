@@ -13,6 +13,7 @@ namespace weft {
 void init_engine(Napi::Env env, Napi::Object exports);
 void init_sys(Napi::Env env, Napi::Object exports);
 void init_device(Napi::Env env, Napi::Object exports);
+void init_capture(Napi::Env env, Napi::Object exports);
 
 // The JS Error for what the kernel refused: `code` is the errno's name, `syscall` the operation.
 Napi::Error to_js_error(Napi::Env env, const SysError& error);

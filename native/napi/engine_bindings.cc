@@ -7,8 +7,10 @@
 #include "engine/drop.h"
 #include "engine/engine.h"
 #include "napi/bindings.h"
+#include "napi/capture_bindings.h"
 #include "napi/engine_arguments.h"
 #include "napi/engine_reports.h"
+#include "napi/hello_bindings.h"
 #include "napi/offload_bindings.h"
 
 namespace weft {
@@ -40,6 +42,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::start>("start"),
                            InstanceMethod<&EngineObject::stop>("stop"),
                            InstanceMethod<&EngineObject::set_underlay>("setUnderlay"),
+                           InstanceMethod<&EngineObject::set_source_ports>("setSourcePorts"),
+                           InstanceMethod<&EngineObject::offer_receiver>("offerReceiver"),
+                           InstanceMethod<&EngineObject::close_offered>("closeOffered"),
+                           InstanceMethod<&EngineObject::receivers>("receivers"),
                            InstanceMethod<&EngineObject::set_port_offloads>("setPortOffloads"),
                            InstanceMethod<&EngineObject::add_network>("addNetwork"),
                            InstanceMethod<&EngineObject::update_network>("updateNetwork"),
@@ -56,13 +62,26 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::set_offload_corrupts>("setOffloadCorrupts"),
                            InstanceMethod<&EngineObject::set_carry_checksum>("setCarryChecksum"),
                            InstanceMethod<&EngineObject::set_busy_poll>("setBusyPoll"),
-                           InstanceMethod<&EngineObject::ask_features>("askFeatures"),
+                           InstanceMethod<&EngineObject::set_self>("setSelf"),
+                           InstanceMethod<&EngineObject::send_hello>("sendHello"),
+                           InstanceMethod<&EngineObject::send_query>("sendQuery"),
+                           InstanceMethod<&EngineObject::send_reply>("sendReply"),
                            InstanceMethod<&EngineObject::send_unfinished>("sendUnfinished"),
+                           InstanceMethod<&EngineObject::start_capture>("startCapture"),
+                           InstanceMethod<&EngineObject::end_capture>("endCapture"),
+                           InstanceMethod<&EngineObject::describe_capture>("describeCapture"),
+                           InstanceMethod<&EngineObject::captures>("captures"),
                            InstanceMethod<&EngineObject::fdb_add>("fdbAdd"),
+                           InstanceMethod<&EngineObject::fdb_learn>("fdbLearn"),
                            InstanceMethod<&EngineObject::fdb_remove>("fdbRemove"),
                            InstanceMethod<&EngineObject::fdb_flush>("fdbFlush"),
                            InstanceMethod<&EngineObject::fdb_dump>("fdbDump"),
+                           InstanceMethod<&EngineObject::fdb_find>("fdbFind"),
+                           InstanceMethod<&EngineObject::fdb_learned>("fdbLearned"),
+                           InstanceMethod<&EngineObject::drops_at>("dropsAt"),
                            InstanceMethod<&EngineObject::counters>("counters"),
+                           InstanceMethod<&EngineObject::peer_counters>("peerCounters"),
+                           InstanceMethod<&EngineObject::rounds>("rounds"),
                            InstanceMethod<&EngineObject::take_events>("takeEvents"),
                        });
   }
@@ -115,6 +134,33 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
         options.ports.push_back(static_cast<uint16_t>(ports.Get(i).As<Napi::Number>().Uint32Value()));
       }
       engine_->set_underlay(options);
+    });
+  }
+
+  void set_source_ports(const Napi::CallbackInfo& info) { source_ports_ = info[0].As<Napi::Number>().Uint32Value(); }
+
+  Napi::Value offer_receiver(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const ReceiverKey key = engine_->offered_receivers().add(info[0].As<Napi::Number>().Int32Value());
+      return receiver_object(info.Env(), key);
+    });
+  }
+
+  void close_offered(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->offered_receivers().clear(); });
+  }
+
+  Napi::Value receivers(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const Napi::Array array = Napi::Array::New(info.Env());
+      const auto& underlay = engine_->tables().underlay;
+      if (underlay == nullptr) return array;
+      for (const auto& [key, receiver] : underlay->receivers_by_key()) {
+        Napi::Object object = receiver_object(info.Env(), key);
+        object.Set("fd", receiver->fd());
+        array.Set(array.Length(), object);
+      }
+      return array;
     });
   }
 
@@ -202,20 +248,61 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     guarded(info.Env(), [&] { engine_->set_carry_checksum(info[0].As<Napi::Boolean>().Value()); });
   }
 
-  void ask_features(const Napi::CallbackInfo& info) {
+  void set_self(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->set_self(host_self_of(info[0].As<Napi::Object>())); });
+  }
+
+  void send_hello(const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] {
       bool lossless = false;
-      engine_->ask_features(handle(info[0]), info[1].As<Napi::BigInt>().Uint64Value(&lossless));
+      engine_->send_hello({.peer = handle(info[0]),
+                           .nonce = info[1].As<Napi::BigInt>().Uint64Value(&lossless),
+                           .bytes = info[2].As<Napi::Number>().Uint32Value()});
     });
+  }
+
+  void send_query(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->send_query(query_mail_of(handle(info[0]), info[1].As<Napi::Object>(), false)); });
+  }
+
+  void send_reply(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->send_query(query_mail_of(handle(info[0]), info[1].As<Napi::Object>(), true)); });
   }
 
   void send_unfinished(const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] { engine_->send_unfinished(handle(info[0]), info[1].As<Napi::Number>().Uint32Value()); });
   }
 
+  Napi::Value start_capture(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const Napi::Object object = info[0].As<Napi::Object>();
+      return number(info.Env(), engine_->start_capture(capture_options_of(object), capture_socket_of(object)));
+    });
+  }
+
+  void end_capture(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] {
+      engine_->end_capture(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::String>().Utf8Value());
+    });
+  }
+
+  void describe_capture(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { engine_->describe_capture(capture_interface_of(info[0].As<Napi::Object>())); });
+  }
+
+  Napi::Value captures(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value { return captures_array(info.Env(), *engine_); });
+  }
+
   void fdb_add(const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] {
       engine_->declare(handle(info[0]), mac_of(info[1].As<Napi::String>().Utf8Value()), where_of(info[2].As<Napi::Object>()));
+    });
+  }
+
+  void fdb_learn(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] {
+      engine_->restore_learned(handle(info[0]), mac_of(info[1].As<Napi::String>().Utf8Value()), where_of(info[2].As<Napi::Object>()));
     });
   }
 
@@ -235,22 +322,40 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       const auto entries = engine_->dump_fdb(optional_handle(info[0]), info[1].As<Napi::Number>().Uint32Value());
       Napi::Array array = Napi::Array::New(env, entries.size());
       uint32_t at = 0;
-      for (const FdbEntry& entry : entries) {
-        Napi::Object object = Napi::Object::New(env);
-        object.Set("network", entry.network);
-        object.Set("mac", mac_text(entry.mac));
-        object.Set("where", where_object(env, entry.where));
-        object.Set("declared", entry.declared);
-        object.Set("frozen", entry.frozen);
-        object.Set("idle", entry.idle);
-        array.Set(at++, object);
-      }
+      for (const FdbEntry& entry : entries) array.Set(at++, entry_object(env, entry));
       return array;
+    });
+  }
+
+  Napi::Value fdb_find(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const auto entry = engine_->find_entry(handle(info[0]), mac_of(info[1].As<Napi::String>().Utf8Value()));
+      return entry ? entry_object(info.Env(), *entry) : info.Env().Null();
+    });
+  }
+
+  Napi::Value fdb_learned(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return number(info.Env(), engine_->fdb().learned_at(handle(info[0]), where_of(info[1].As<Napi::Object>())));
+    });
+  }
+
+  Napi::Value drops_at(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return drops_array(info.Env(), engine_->counters_of(where_of(info[0].As<Napi::Object>())).drops);
     });
   }
 
   Napi::Value counters(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value { return all_counters(info.Env(), *engine_); });
+  }
+
+  Napi::Value peer_counters(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value { return all_peer_counters(info.Env(), *engine_); });
+  }
+
+  Napi::Value rounds(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value { return number(info.Env(), engine_->counters().rounds.get()); });
   }
 
   Napi::Value take_events(const Napi::CallbackInfo& info) {
@@ -261,6 +366,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       Napi::Array array = Napi::Array::New(env, events.size());
       uint32_t at = 0;
       for (const Event& event : events) array.Set(at++, event_object(env, event));
+      for (const QueryMail& mail : engine_->take_queries()) array.Set(at++, query_event(env, mail));
+      for (const Engine::EndedCapture& ended : engine_->take_ended_captures()) array.Set(at++, ended_capture_object(env, ended));
       if (lost != 0) {
         Napi::Object object = Napi::Object::New(env);
         object.Set("type", "events-lost");
@@ -271,6 +378,12 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     });
   }
 
+  static Napi::Object receiver_object(Napi::Env env, ReceiverKey key) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("family", key.first == Family::ipv6 ? "ipv6" : "ipv4");
+    object.Set("port", key.second);
+    return object;
+  }
   static uint16_t handle(const Napi::Value& value) { return static_cast<uint16_t>(value.As<Napi::Number>().Uint32Value()); }
   static std::optional<NetworkIndex> optional_handle(const Napi::Value& value) {
     if (value.IsNull() || value.IsUndefined()) return std::nullopt;

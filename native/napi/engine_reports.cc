@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "napi/hello_bindings.h"
 #include "napi/offload_bindings.h"
 #include "sys/sys_error.h"
 
@@ -22,6 +23,33 @@ Napi::Object where_object(Napi::Env env, Destination where) {
   Napi::Object object = Napi::Object::New(env);
   object.Set(where.kind == DestinationKind::port ? "port" : "peer", where.index);
   return object;
+}
+
+Napi::Object entry_object(Napi::Env env, const FdbEntry& entry) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("network", entry.network);
+  object.Set("mac", mac_text(entry.mac));
+  object.Set("where", where_object(env, entry.where));
+  object.Set("declared", entry.declared);
+  object.Set("frozen", entry.frozen);
+  object.Set("idle", entry.idle);
+  return object;
+}
+
+Napi::Array drops_array(Napi::Env env, const DropLog& log) {
+  Napi::Array array = Napi::Array::New(env);
+  const Seconds now = Engine::now();
+  for (uint32_t i = 0; i < kDropCount; ++i) {
+    const uint64_t frames = log.frames[i].get();
+    const Seconds last = log.last[i].load(std::memory_order_relaxed);
+    if (frames == 0) continue;
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("reason", i);
+    object.Set("frames", number(env, frames));
+    object.Set("idle", now < last ? 0 : now - last);
+    array.Set(array.Length(), object);
+  }
+  return array;
 }
 
 namespace {
@@ -94,6 +122,8 @@ Napi::Array peer_counters(Napi::Env env, const Tables& tables) {
     const Seconds last = peer->state->last_received.load(std::memory_order_relaxed);
     object.Set("carryChecksum", Engine::now() < peer->state->unfinished_until.load(std::memory_order_relaxed));
     object.Set("idle", last == 0 ? env.Null() : Napi::Number::New(env, Engine::now() - last));
+    const Seconds hello = peer->state->last_hello.load(std::memory_order_relaxed);
+    object.Set("helloIdle", hello == 0 ? env.Null() : Napi::Number::New(env, Engine::now() - hello));
     array.Set(array.Length(), object);
   }
   return array;
@@ -129,6 +159,8 @@ Napi::Object fdb_counters(Napi::Env env, const Fdb& fdb) {
 }
 
 }  // namespace
+
+Napi::Array all_peer_counters(Napi::Env env, const Engine& engine) { return peer_counters(env, engine.tables()); }
 
 Napi::Object event_object(Napi::Env env, const Event& event) {
   Napi::Object object = Napi::Object::New(env);
@@ -180,11 +212,20 @@ Napi::Object event_object(Napi::Env env, const Event& event) {
       object.Set("type", "offload-report");
       set_offload_report(object, event);
       break;
-    case EventType::peer_features:
-      object.Set("type", "peer-features");
+    case EventType::hello_answer:
+      object.Set("type", "hello-answer");
+      set_hello_answer(object, event);
+      break;
+    case EventType::hello_failed:
+      object.Set("type", "hello-failed");
       object.Set("peer", event.where.index);
       object.Set("nonce", Napi::BigInt::New(env, event.nonce));
-      object.Set("takesUnfinished", (event.features & kTakesUnfinishedChecksums) != 0);
+      object.Set("error", errno_name(event.error));
+      break;
+    case EventType::hello_misplaced:
+      object.Set("type", "hello-misplaced");
+      object.Set("peer", event.where.index);
+      object.Set("address", event.address.text());
       break;
     case EventType::stranger:
       object.Set("type", "stranger");
@@ -206,6 +247,7 @@ Napi::Object all_counters(Napi::Env env, const Engine& engine) {
   object.Set("sent", number(env, all.sent));
   object.Set("rounds", number(env, all.rounds));
   object.Set("polled", number(env, all.polled));
+  object.Set("idleSeconds", static_cast<double>(all.waited_ns.get()) / 1e9);
   object.Set("pathMtuAnswered", number(env, all.path_mtu_answered));
   object.Set("pathMtuUnanswered", number(env, all.path_mtu_unanswered));
   Napi::Array dropped = Napi::Array::New(env, kDropCount);

@@ -6,11 +6,14 @@
 #include "io/self_test.h"
 #include "napi/bindings.h"
 #include "sys/credentials.h"
+#include "sys/duplicate_address.h"
 #include "sys/link.h"
 #include "sys/lock.h"
+#include "sys/neighbour_table.h"
 #include "sys/netns.h"
 #include "sys/notify.h"
 #include "sys/path.h"
+#include "sys/path_probe.h"
 #include "sys/probe.h"
 #include "sys/tap.h"
 
@@ -132,6 +135,19 @@ Napi::Value tap_reattach(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value tap_identify(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const TapIdentity tap = identify_tap(info[0].As<Napi::Number>().Int32Value());
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("ifname", tap.ifname);
+    result.Set("alias", tap.alias);
+    result.Set("cookie", std::to_string(tap.cookie));
+    result.Set("pins", tap.pins);
+    return result;
+  });
+}
+
 Napi::Object to_js_link(Napi::Env env, const Link& link) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("ifindex", link.ifindex);
@@ -147,6 +163,12 @@ Napi::Object to_js_link(Napi::Env env, const Link& link) {
   return result;
 }
 
+Napi::Array to_js_links(Napi::Env env, const std::vector<Link>& links) {
+  Napi::Array result = Napi::Array::New(env, links.size());
+  for (uint32_t i = 0; i < links.size(); i++) result.Set(i, to_js_link(env, links[i]));
+  return result;
+}
+
 Napi::Value links(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&] {
@@ -154,8 +176,46 @@ Napi::Value links(const Napi::CallbackInfo& info) {
       NetlinkSocket netlink;
       return list_links(netlink);
     });
-    Napi::Array result = Napi::Array::New(env, found.size());
-    for (uint32_t i = 0; i < found.size(); i++) result.Set(i, to_js_link(env, found[i]));
+    return to_js_links(env, found);
+  });
+}
+
+Napi::Value links_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const Napi::Array given = info[0].As<Napi::Array>();
+    std::vector<std::string> paths;
+    for (uint32_t i = 0; i < given.Length(); i++) paths.push_back(text(given.Get(i)));
+    std::vector<std::vector<Link>> found(paths.size());
+    const auto refused = in_each_netns(paths, [&](size_t i) {
+      NetlinkSocket netlink;
+      found[i] = list_links(netlink);
+    });
+    Napi::Array result = Napi::Array::New(env, paths.size());
+    for (uint32_t i = 0; i < paths.size(); i++) {
+      if (refused[i]) {
+        result.Set(i, to_js_error(env, *refused[i]).Value());
+      } else {
+        result.Set(i, to_js_links(env, found[i]));
+      }
+    }
+    return result;
+  });
+}
+
+Napi::Value neighbour(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const std::string ifname = text(info[1]);
+    const std::string address = text(info[2]);
+    const std::optional<NeighbourEntry> found = in_netns(netns_path(info[0]), [&] {
+      NetlinkSocket netlink;
+      return find_neighbour(netlink, ifname, address);
+    });
+    if (!found) return env.Null();
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("mac", found->mac.empty() ? env.Null() : Napi::String::New(env, found->mac));
+    result.Set("failed", found->failed);
     return result;
   });
 }
@@ -216,6 +276,42 @@ Napi::Value js_source_address(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return Napi::String::New(info.Env(), source_address(text(info[0]))); });
 }
 
+std::chrono::milliseconds milliseconds(const Napi::Value& value) {
+  return std::chrono::milliseconds(value.As<Napi::Number>().Uint32Value());
+}
+
+Napi::Value js_probe_paths(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const Napi::Array wanted = info[0].As<Napi::Array>();
+    std::vector<PathProbe> probes;
+    for (uint32_t i = 0; i < wanted.Length(); i++) {
+      const Napi::Object probe = wanted.Get(i).As<Napi::Object>();
+      const uint16_t port = probe.Get("port").IsNull() ? uint16_t{0} : static_cast<uint16_t>(number(probe, "port"));
+      probes.push_back({text(probe.Get("address")), port, number(probe, "bytes")});
+    }
+    const std::vector<PathAnswer> answers = probe_paths(probes, milliseconds(info[1]));
+    Napi::Array result = Napi::Array::New(env, answers.size());
+    for (uint32_t i = 0; i < answers.size(); i++) {
+      const PathAnswer& answer = answers[i];
+      Napi::Object told = Napi::Object::New(env);
+      told.Set("answered", answer.answered);
+      told.Set("error", answer.error == 0 ? env.Null() : Napi::String::New(env, errno_name(answer.error)));
+      told.Set("from", answer.from.empty() ? env.Null() : Napi::String::New(env, answer.from));
+      told.Set("mtu", answer.mtu == 0 ? env.Null() : Napi::Number::New(env, answer.mtu));
+      result.Set(i, told);
+    }
+    return result;
+  });
+}
+
+Napi::Value js_find_duplicate_address(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    return text_or_null(env, find_duplicate_address(text(info[0]), text(info[1]), milliseconds(info[2])));
+  });
+}
+
 Napi::Value js_peer_credentials(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&] {
@@ -232,8 +328,21 @@ Napi::Value lock(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return Napi::Boolean::New(info.Env(), take_lock(text(info[0]))); });
 }
 
+Napi::Value lock_file_of(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return Napi::Boolean::New(info.Env(), lock_file(info[0].As<Napi::Number>().Int32Value()));
+  });
+}
+
 Napi::Value notify(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] { return Napi::Boolean::New(info.Env(), notify_service_manager(text(info[0]))); });
+  return guarded(info.Env(), [&] {
+    std::vector<int> fds;
+    if (info[1].IsArray()) {
+      const Napi::Array given_fds = info[1].As<Napi::Array>();
+      for (uint32_t i = 0; i < given_fds.Length(); i++) fds.push_back(given_fds.Get(i).As<Napi::Number>().Int32Value());
+    }
+    return Napi::Boolean::New(info.Env(), notify_service_manager(text(info[0]), fds));
+  });
 }
 
 }  // namespace
@@ -243,15 +352,21 @@ void init_sys(Napi::Env env, Napi::Object exports) {
   exports.Set("netnsInfo", Napi::Function::New(env, js_netns_info, "netnsInfo"));
   exports.Set("tapCreate", Napi::Function::New(env, tap_create, "tapCreate"));
   exports.Set("tapReattach", Napi::Function::New(env, tap_reattach, "tapReattach"));
+  exports.Set("tapIdentify", Napi::Function::New(env, tap_identify, "tapIdentify"));
   exports.Set("links", Napi::Function::New(env, links, "links"));
+  exports.Set("linksOf", Napi::Function::New(env, links_of, "linksOf"));
+  exports.Set("neighbour", Napi::Function::New(env, neighbour, "neighbour"));
   exports.Set("linkDelete", Napi::Function::New(env, link_delete, "linkDelete"));
   exports.Set("linkSet", Napi::Function::New(env, link_set, "linkSet"));
   exports.Set("addressAdd", Napi::Function::New(env, address_add, "addressAdd"));
   exports.Set("addressRemove", Napi::Function::New(env, address_remove, "addressRemove"));
   exports.Set("pathMtu", Napi::Function::New(env, js_path_mtu, "pathMtu"));
   exports.Set("sourceAddress", Napi::Function::New(env, js_source_address, "sourceAddress"));
+  exports.Set("probePaths", Napi::Function::New(env, js_probe_paths, "probePaths"));
+  exports.Set("findDuplicateAddress", Napi::Function::New(env, js_find_duplicate_address, "findDuplicateAddress"));
   exports.Set("peerCredentials", Napi::Function::New(env, js_peer_credentials, "peerCredentials"));
   exports.Set("lock", Napi::Function::New(env, lock, "lock"));
+  exports.Set("lockFile", Napi::Function::New(env, lock_file_of, "lockFile"));
   exports.Set("notify", Napi::Function::New(env, notify, "notify"));
 }
 

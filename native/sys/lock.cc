@@ -1,5 +1,6 @@
 #include "sys/lock.h"
 
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -34,6 +35,12 @@ bool take_lock(const std::string& name) {
   }
   held.emplace(name, std::move(socket));
   return true;
+}
+
+bool lock_file(int fd) {
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+  if (errno == EWOULDBLOCK) return false;
+  throw_errno("flock");
 }
 
 }  // namespace weft

@@ -55,6 +55,30 @@ void Netns::run(const std::function<void()>& work) const {
   if (failure) std::rethrow_exception(failure);
 }
 
+std::vector<std::optional<SysError>> in_each_netns(const std::vector<std::string>& paths, const std::function<void(size_t)>& work) {
+  std::vector<std::optional<SysError>> refused(paths.size());
+  if (paths.empty()) return refused;
+  std::exception_ptr failure;
+  std::thread inside([&] {
+    try {
+      for (size_t i = 0; i < paths.size(); ++i) {
+        try {
+          const Netns netns(paths[i]);
+          check(::setns(netns.fd(), CLONE_NEWNET), "setns");
+          work(i);
+        } catch (const SysError& error) {
+          refused[i] = error;
+        }
+      }
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  });
+  inside.join();
+  if (failure) std::rethrow_exception(failure);
+  return refused;
+}
+
 NetnsInfo netns_info(const NetnsPath& path) {
   const Netns netns(path);
   return netns.call([&] {

@@ -11,7 +11,9 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
+#include "sys/sys_error.h"
 #include "sys/unique_fd.h"
 
 namespace weft {
@@ -53,6 +55,11 @@ template <class Work>
 auto in_netns(const NetnsPath& path, Work&& work) {
   return Netns(path).call(std::forward<Work>(work));
 }
+
+// Runs `work` inside each of these in turn, with its index. One thread goes through all of them, which costs half of what a thread for each
+// does. What the kernel refuses for one is told in its place, and the others are visited all the same; what else `work` throws is thrown
+// here.
+std::vector<std::optional<SysError>> in_each_netns(const std::vector<std::string>& paths, const std::function<void(size_t)>& work);
 
 struct NetnsInfo {
   uint64_t cookie;  // SO_NETNS_COOKIE (Linux 5.14): unique until reboot, unlike the inode

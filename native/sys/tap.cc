@@ -1,5 +1,7 @@
 #include "sys/tap.h"
 
+#include <fcntl.h>
+
 #include <cerrno>
 
 #include "sys/link.h"
@@ -72,6 +74,24 @@ Tap reattach_tap(const TapReattachOptions& options) {
     if (tap.ifindex != link.ifindex) throw SysError(ENODEV, "TUNSETIFF", options.ifname);
     return tap;
   });
+}
+
+TapIdentity identify_tap(int fd) {
+  const TunInterface found = tun_interface(fd);
+  if (!found.queue) throw SysError(EINVAL, "TUNGETIFF", found.name + " is no multi-queue TAP");
+  if (tun_vnet_header_size(fd) != kVnetHeaderBytes) throw SysError(EINVAL, "TUNGETVNETHDRSZ", found.name);
+  check(::fcntl(fd, F_SETFD, FD_CLOEXEC), "F_SETFD");
+  check(::fcntl(fd, F_SETFL, check(::fcntl(fd, F_GETFL), "F_GETFL") | O_NONBLOCK), "F_SETFL");
+  const auto path = [](const UniqueFd& netns) { return "/proc/self/fd/" + std::to_string(netns.get()); };
+  const UniqueFd place = tun_device_netns(fd);
+  const UniqueFd origin = tun_opened_netns(fd);
+  TapIdentity tap{.ifname = found.name, .alias = {}, .cookie = netns_info(path(place)).cookie, .pins = false};
+  tap.pins = netns_info(path(origin)).cookie != netns_info(std::nullopt).cookie;
+  tap.alias = in_netns(path(place), [&] {
+    NetlinkSocket netlink;
+    return require_link(netlink, found.name).alias.value_or("");
+  });
+  return tap;
 }
 
 }  // namespace weft

@@ -55,4 +55,16 @@ Tap create_tap(const TapOptions& options);
 // ENODEV when there is no such TAP, EPERM when its alias is another.
 Tap reattach_tap(const TapReattachOptions& options);
 
+// What a descriptor from elsewhere is, told by the kernel alone.
+struct TapIdentity {
+  std::string ifname;
+  std::string alias;    // empty without one
+  uint64_t cookie = 0;  // of the namespace where the device is now
+  bool pins = false;    // the descriptor was opened in another namespace than ours, which lives as long as it
+};
+
+// Leaves the descriptor non-blocking and close-on-exec. EINVAL when it is no queue of a TAP as create_tap makes them, ENOTTY when it is
+// no tun device at all; EBADFD when its device is gone.
+TapIdentity identify_tap(int fd);
+
 }  // namespace weft

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 
@@ -13,6 +14,12 @@
 #include "sys/sys_error.h"
 
 namespace weft {
+
+namespace {
+
+constexpr unsigned long kTunGetDeviceNetns = _IO('T', 227);  // TUNGETDEVNETNS, Linux 5.11
+
+}  // namespace
 
 UniqueFd open_tun() { return UniqueFd(check(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC), "open /dev/net/tun")); }
 
@@ -49,6 +56,23 @@ TunOffloads set_tun_offloads(int fd, TunOffloads wanted) {
 void set_tun_vnet_header_size(int fd, int size) { check(::ioctl(fd, TUNSETVNETHDRSZ, &size), "TUNSETVNETHDRSZ"); }
 
 void set_tun_persistent(int fd) { check(::ioctl(fd, TUNSETPERSIST, 1), "TUNSETPERSIST"); }
+
+TunInterface tun_interface(int fd) {
+  ifreq request{};
+  check(::ioctl(fd, TUNGETIFF, &request), "TUNGETIFF");
+  constexpr int made = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+  constexpr int kinds = made | IFF_TUN;
+  return {{request.ifr_name, strnlen(request.ifr_name, sizeof(request.ifr_name))}, (request.ifr_flags & kinds) == made};
+}
+
+int tun_vnet_header_size(int fd) {
+  int size = 0;
+  check(::ioctl(fd, TUNGETVNETHDRSZ, &size), "TUNGETVNETHDRSZ");
+  return size;
+}
+
+UniqueFd tun_device_netns(int fd) { return UniqueFd(check(::ioctl(fd, kTunGetDeviceNetns, 0), "TUNGETDEVNETNS")); }
+UniqueFd tun_opened_netns(int fd) { return UniqueFd(check(::ioctl(fd, SIOCGSKNS, 0), "SIOCGSKNS")); }
 
 std::string temporary_ifname() {
   uint32_t random = 0;

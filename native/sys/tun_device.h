@@ -36,6 +36,18 @@ TunOffloads set_tun_offloads(int fd, TunOffloads wanted);
 void set_tun_vnet_header_size(int fd, int size);
 void set_tun_persistent(int fd);
 
+// Of an open device, as TUNGETIFF has it now.
+struct TunInterface {
+  std::string name;
+  bool queue = false;  // a TAP as set_tun_interface makes them for `queue`
+};
+// EBADFD when the device is gone or there never was one.
+TunInterface tun_interface(int fd);
+int tun_vnet_header_size(int fd);
+// Namespaces as descriptors: where the device is now, and where the descriptor was opened. The latter lives as long as the descriptor.
+UniqueFd tun_device_netns(int fd);
+UniqueFd tun_opened_netns(int fd);
+
 // "weft" and eight random hexadecimal digits.
 std::string temporary_ifname();
 

@@ -106,6 +106,83 @@ TEST_CASE("a hello and features are read as they were written, and lie where it 
   }
 }
 
+TEST_CASE("a full hello and full features lie where it is written down, and may be longer") {
+  ControlMessage features{.type = ControlType::features, .nonce = 9, .arrived = {}, .features = 1};
+  for (uint8_t i = 0; i < 16; ++i) features.self.host[i] = static_cast<uint8_t>(0xa0 + i);
+  features.self.incarnation = 0x0102030405060708;
+  features.self.version = {1, 2, 0x0304};
+  features.self.networks = 0x1112131415161718;
+  for (uint8_t i = 0; i < 16; ++i) features.seen[i] = static_cast<uint8_t>(0xc0 + i);
+  features.seen_port = 0x5152;
+  const Bytes frame = frame_of(features, kFullHelloBytes);
+  CHECK(frame.size() == 110);
+  Bytes body;
+  for (uint8_t i = 0; i < 16; ++i) body.push_back(static_cast<uint8_t>(0xa0 + i));
+  for (const int byte : {1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 0, 2, 3, 4, 0, 0, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18}) {
+    body.push_back(static_cast<uint8_t>(byte));
+  }
+  for (uint8_t i = 0; i < 16; ++i) body.push_back(static_cast<uint8_t>(0xc0 + i));
+  for (const int byte : {0x51, 0x52, 0, 0, 0, 0, 0, 0}) body.push_back(static_cast<uint8_t>(byte));
+  CHECK(Bytes(frame.begin() + 46, frame.end()) == body);
+  for (const uint32_t more : {0u, 1u, 1500u}) {
+    ControlMessage read;
+    CHECK(parse(frame_of(features, kFullHelloBytes + more), read) == ControlParse::ok);
+    CHECK(read.full);
+    CHECK(read.bytes == kFullHelloBytes + more);
+    CHECK(read.self == features.self);
+    CHECK(read.seen == features.seen);
+    CHECK(read.seen_port == features.seen_port);
+    CHECK(read.features == 1);
+  }
+  ControlMessage read;
+  CHECK(parse(frame_of(features, kFullHelloBytes - 1), read) == ControlParse::ok);
+  CHECK(!read.full);
+  CHECK(parse(Bytes(frame.begin(), frame.end() - 1)) == ControlParse::ignored);
+}
+
+TEST_CASE("a query and a reply lie where it is written down, with text within their length") {
+  const Bytes text = {'w', 'h', 'y', '?'};
+  const ControlMessage query{
+      .type = ControlType::query, .nonce = 9, .arrived = {}, .topic = 0x0102, .text_bytes = 4, .text = text.data()};
+  const Bytes frame = frame_of(query, kLeastQueryBytes + 6);
+  CHECK(Bytes(frame.begin() + 18, frame.begin() + 22) == Bytes{1, 6, 0, 34});
+  CHECK(Bytes(frame.begin() + 38, frame.end()) == Bytes{1, 2, 0, 4, 'w', 'h', 'y', '?', 0, 0});
+  ControlMessage read;
+  REQUIRE(parse_control_frame(frame.data(), static_cast<uint32_t>(frame.size()), read) == ControlParse::ok);
+  CHECK(read.topic == 0x0102);
+  CHECK(Bytes(read.text, read.text + read.text_bytes) == text);
+  CHECK(read.bytes == kLeastQueryBytes + 6);
+  ControlMessage empty{.type = ControlType::reply, .nonce = 9, .arrived = {}};
+  CHECK(parse(frame_of(empty, kLeastQueryBytes)) == ControlParse::ok);
+}
+
+TEST_CASE("a text that is longer than its message is refused") {
+  const Bytes text(20, 'x');
+  for (uint16_t bytes = 0; bytes <= 20; ++bytes) {
+    const Bytes whole = frame_of(
+        {.type = ControlType::query, .nonce = 9, .arrived = {}, .topic = 1, .text_bytes = bytes, .text = text.data()},
+        kLeastQueryBytes + bytes);
+    CHECK(parse(whole) == ControlParse::ok);
+    for (size_t end = kLeastQueryBytes; end < whole.size(); ++end) {
+      Bytes shorter(whole.begin(), whole.begin() + static_cast<long>(end));
+      CHECK(parse(shorter) == ControlParse::ignored);
+      seal_control_frame(shorter.data(), static_cast<uint32_t>(end));
+      CHECK(parse(shorter) == ControlParse::ignored);
+    }
+  }
+  const Bytes longest(kMostQueryText + 1, 'x');
+  for (const uint32_t bytes : {kMostQueryText, kMostQueryText + 1}) {
+    const Bytes whole = frame_of({.type = ControlType::reply,
+                                  .nonce = 9,
+                                  .arrived = {},
+                                  .topic = 1,
+                                  .text_bytes = static_cast<uint16_t>(bytes),
+                                  .text = longest.data()},
+                                 kLeastQueryBytes + bytes);
+    CHECK(parse(whole) == (bytes == kMostQueryText ? ControlParse::ok : ControlParse::ignored));
+  }
+}
+
 TEST_CASE("any damage is seen") {
   const Bytes probe = frame_of(kProbe, 200);
   for (size_t at = 14; at < probe.size(); ++at) {

@@ -1,5 +1,7 @@
 // The engine as its control sees it, with a running worker: objects come and go while frames flow.
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -331,7 +333,7 @@ TEST_CASE("a peer takes unfinished checksums only while that is switched on, for
   CHECK_FALSE(takes());
   engine.set_carry_checksum(true);
   CHECK_FALSE(takes());
-  CHECK_THROWS_AS(engine.ask_features(7, 1), SysError);
+  CHECK_THROWS_AS(engine.send_hello({.peer = 7, .nonce = 1, .bytes = kFullHelloBytes}), SysError);
 }
 
 TEST_CASE("two engines on loopback: VXLAN over real sockets, options changed without a new socket, a taken port refused") {
@@ -368,4 +370,25 @@ TEST_CASE("two engines on loopback: VXLAN over real sockets, options changed wit
   CHECK(one.tables().underlay->max_segments() == 1);
   b.send(ethernet(kMacA, kMacB));
   CHECK_FALSE(a.receive().empty());
+}
+
+TEST_CASE("an engine that was stopped has nothing open, so that another one can take its place") {
+  Engine engine(quiet());
+  engine.start();
+  const NetworkIndex network = engine.add_network({.vni = 42, .mtu = 1450, .vlan = false, .fdb = {}});
+  Guest guest;
+  const uint16_t port = engine.add_port({.network = network}, guest.queue());
+  const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_in any{};
+  any.sin_family = AF_INET;
+  REQUIRE(::bind(socket, reinterpret_cast<const sockaddr*>(&any), sizeof any) == 0);
+  engine.offered_receivers().add(socket);
+
+  engine.stop();
+  CHECK(::fcntl(socket, F_GETFD) == -1);
+  pollfd hung_up{guest.fds[0], 0, 0};
+  REQUIRE(poll(&hung_up, 1, 0) == 1);
+  CHECK((hung_up.revents & POLLHUP) != 0);
+  CHECK(error_of([&] { engine.remove_port(port, false); }) == ENOENT);
+  engine.remove_network(network);
 }

@@ -434,6 +434,37 @@ TEST_CASE("flush_learned keeps what is declared, in one network or in all") {
   CHECK(fdb.counters().flushed == 20);
 }
 
+TEST_CASE("one entry is found as dump shows it") {
+  Fdb fdb(kSeed, 1000);
+  fdb.set_limits(2, {.move_count = 1, .move_window = 100, .move_freeze = 60});
+  fdb.learn(2, 0xaa, peer(3), 100);
+  fdb.learn(2, 0xbb, port(4), 100);
+  fdb.learn(2, 0xbb, port(5), 101);
+  REQUIRE(fdb.declare(2, 0xcc, port(4)));
+  for (const FdbEntry& shown : fdb.dump(NetworkIndex{2}, 130, 10)) {
+    const auto found = fdb.entry(2, shown.mac, 130);
+    REQUIRE(found);
+    CHECK(found->network == 2);
+    CHECK(found->mac == shown.mac);
+    CHECK(found->where == shown.where);
+    CHECK(found->declared == shown.declared);
+    CHECK(found->frozen == shown.frozen);
+    CHECK(found->idle == shown.idle);
+  }
+  CHECK(fdb.entry(2, 0xbb, 130)->frozen);
+  CHECK_FALSE(fdb.entry(2, 0xbb, 161)->frozen);
+  CHECK(fdb.entry(2, 0xaa, 130)->idle == 30);
+  CHECK_FALSE(fdb.entry(3, 0xaa, 130));
+  CHECK_FALSE(fdb.entry(kMaxNetworks, 0xaa, 130));
+  CHECK(fdb.learned_at(2, port(5)) == 1);
+  CHECK(fdb.learned_at(2, port(4)) == 0);  // what is declared there was not learned
+  CHECK(fdb.learned_at(3, peer(3)) == 0);
+  CHECK(fdb.learned_at(kMaxNetworks, peer(3)) == 0);
+  fdb.flush_destination(peer(3));
+  CHECK_FALSE(fdb.entry(2, 0xaa, 130));
+  CHECK(fdb.learned_at(2, peer(3)) == 0);
+}
+
 TEST_CASE("dump shows entries as they are and no more than asked for") {
   Fdb fdb(kSeed, 1000);
   fdb.learn(2, 0x0200000000aa, peer(3), 100);

@@ -338,6 +338,36 @@ TEST_CASE("a TAP that refuses a frame drops it there, for the right reason, and 
   CHECK(b.port->counters.tx_dropped.get() == cases.size());
 }
 
+TEST_CASE("a port and a peer keep why their frames were dropped, and when last") {
+  Rig rig;
+  const auto network = rig.add_network(42);
+  const auto a = rig.add_port(network), b = rig.add_port(network);
+  const Peer* peer = rig.add_peer("10.0.0.2");
+  const auto log = [](const DropLog& drops, Drop reason) {
+    const auto at = static_cast<size_t>(reason);
+    return std::pair<uint64_t, Seconds>(drops.frames[at].get(), drops.last[at].load());
+  };
+  using Log = std::pair<uint64_t, Seconds>;
+  rig.worker.set_time(7);
+  rig.from_guest(a, ethernet(kMacB, 0));
+  rig.worker.set_time(9);
+  rig.from_guest(a, ethernet(kMacB, 0));
+  rig.from_underlay("10.0.0.2", vxlan(99, ethernet(kBroadcast, kMacC)));
+  b.tap->write_error = EAGAIN;
+  rig.worker.set_time(11);
+  rig.from_guest(a, ethernet(kBroadcast, kMacA));
+
+  CHECK(log(a.port->counters.drops, Drop::source_group) == Log(2, 9));
+  CHECK(log(b.port->counters.drops, Drop::port_full) == Log(1, 11));
+  CHECK(log(peer->counters.drops, Drop::unknown_vni) == Log(1, 9));
+  CHECK(log(b.port->counters.drops, Drop::source_group) == Log(0, 0));
+  for (const auto* counters : {&a.port->counters, &b.port->counters, &peer->counters}) {
+    uint64_t sum = 0;
+    for (const Counter& frames : counters->drops.frames) sum += frames.get();
+    CHECK(sum == counters->rx_dropped.get() + counters->tx_dropped.get());
+  }
+}
+
 TEST_CASE("a million random source MACs: memory stays bounded and a known pair keeps its unicast") {
   Rig rig;
   const auto network = rig.add_network(42);

@@ -21,19 +21,23 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
 #include "sys/credentials.h"
 #include "sys/link.h"
 #include "sys/lock.h"
+#include "sys/neighbour_table.h"
 #include "sys/netns.h"
 #include "sys/notify.h"
 #include "sys/path.h"
 #include "sys/probe.h"
 #include "sys/sys_error.h"
 #include "sys/tap.h"
+#include "sys/tun_device.h"
 
 using namespace weft;
 
@@ -359,6 +363,28 @@ TEST_CASE("namespaces have cookies of their own, and work inside leaves us where
   CHECK(netns_info(std::nullopt).inode == own.inode);
 }
 
+TEST_CASE("several namespaces are visited in turn, and one that is not there keeps none of the others") {
+  const Lab first;
+  const Lab second;
+  const NetnsInfo own = netns_info(std::nullopt);
+  std::vector<uint64_t> inodes(4);
+  const auto refused = in_each_netns({first.path(), "/run/netns/weft-none", second.path(), first.path()}, [&](size_t i) {
+    struct stat file {};
+    REQUIRE(::stat("/proc/thread-self/ns/net", &file) == 0);
+    inodes[i] = file.st_ino;
+    if (i == 2) throw SysError(EBUSY, "work");
+  });
+  const uint64_t one = netns_info(first.path()).inode;
+  CHECK(inodes == std::vector<uint64_t>{one, 0, netns_info(second.path()).inode, one});
+  CHECK(!refused[0]);
+  CHECK(refused[1]->error() == ENOENT);
+  CHECK(refused[2]->error() == EBUSY);
+  CHECK(!refused[3]);
+  CHECK(netns_info(std::nullopt).inode == own.inode);
+  CHECK(in_each_netns({}, [](size_t) {}).empty());
+  CHECK_THROWS_AS(in_each_netns({first.path()}, [](size_t) { throw std::logic_error("no"); }), std::logic_error);
+}
+
 TEST_CASE("a persistent TAP is reattached with its name, MAC and addresses") {
   const Lab lab;
   const int ifindex = create_tap(options_for(lab)).ifindex;  // and closed
@@ -437,6 +463,53 @@ TEST_CASE("a TAP that was moved to a namespace reports on its descriptor that it
   CHECK(errno == EBADFD);
 }
 
+TEST_CASE("a descriptor tells which TAP it is of, where that is, and what it keeps alive") {
+  const Lab lab;
+  const Tap inside = create_tap(options_for(lab));
+  const TapIdentity one = identify_tap(inside.queues[1].get());
+  CHECK(one.ifname == "eth0");
+  CHECK(one.alias == kAlias);
+  CHECK(one.cookie == netns_info(lab.path()).cookie);
+  CHECK(one.pins);
+
+  const Tap moved = create_tap(home_options());
+  CHECK(identify_tap(moved.queues[0].get()).cookie == netns_info(std::nullopt).cookie);
+  const Lab other;
+  move_link(moved.ifindex, other.path(), "inside0");
+  // Neither flag is lost on purpose: a descriptor that came from elsewhere may have none of them.
+  REQUIRE(::fcntl(moved.queues[0].get(), F_SETFD, 0) == 0);
+  REQUIRE(::fcntl(moved.queues[0].get(), F_SETFL, 0) == 0);
+  const TapIdentity two = identify_tap(moved.queues[0].get());
+  CHECK(two.ifname == "inside0");
+  CHECK(two.alias == kAlias);
+  CHECK(two.cookie == netns_info(other.path()).cookie);
+  CHECK_FALSE(two.pins);
+  CHECK((::fcntl(moved.queues[0].get(), F_GETFD) & FD_CLOEXEC) != 0);
+  CHECK((::fcntl(moved.queues[0].get(), F_GETFL) & O_NONBLOCK) != 0);
+}
+
+TEST_CASE("a descriptor that is no queue of a TAP of ours, or whose device is gone, is told apart") {
+  const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  CHECK(error_of([&] { identify_tap(null.get()); }) == ENOTTY);
+  const UniqueFd unused = open_tun();
+  CHECK(error_of([&] { identify_tap(unused.get()); }) == EBADFD);
+  const UniqueFd tun = open_tun();
+  set_tun_interface(tun.get(), "wsystest1", TunKind::tun, true);
+  CHECK(error_of([&] { identify_tap(tun.get()); }) == EINVAL);
+  const UniqueFd plain = open_tun();
+  set_tun_interface(plain.get(), "wsystest2", TunKind::tap, false);
+  CHECK(error_of([&] { identify_tap(plain.get()); }) == EINVAL);
+  const UniqueFd wide = open_tun();
+  set_tun_interface(wide.get(), "wsystest3", TunKind::tap, true);
+  set_tun_vnet_header_size(wide.get(), 12);
+  CHECK(error_of([&] { identify_tap(wide.get()); }) == EINVAL);
+
+  const Tap doomed = create_tap(home_options());
+  NetlinkSocket netlink;
+  delete_link(netlink, doomed.ifindex);
+  CHECK(error_of([&] { identify_tap(doomed.queues[0].get()); }) == EBADFD);
+}
+
 TEST_CASE("200 TAPs made and removed leave neither links nor descriptors") {
   const Lab lab;
   const size_t descriptors = open_descriptors();
@@ -508,6 +581,28 @@ TEST_CASE("addresses come and go") {
     }
   });
   CHECK(lab.link("eth0")->addresses == std::vector<std::string>{"10.43.0.1/16", "fd43::1/48"});
+}
+
+TEST_CASE("the kernel tells what it knows of a neighbour") {
+  const Lab lab;
+  const Tap tap = create_tap(options_for(lab));
+  in_netns(lab.path(), [&] {
+    NetlinkSocket netlink;
+    CHECK_FALSE(find_neighbour(netlink, "eth0", "10.42.0.9"));
+    CHECK_FALSE(find_neighbour(netlink, "eth0", "fd42::9"));
+    REQUIRE(system("ip neigh add 10.42.0.9 lladdr 02:00:00:00:00:09 dev eth0 &&"
+                   "ip neigh add fd42::9 lladdr 02:00:00:00:00:0a dev eth0 &&"
+                   "ip neigh add 10.42.0.8 dev eth0 nud failed") == 0);
+    CHECK(find_neighbour(netlink, "eth0", "10.42.0.9")->mac == "02:00:00:00:00:09");
+    CHECK(find_neighbour(netlink, "eth0", "fd42::9")->mac == "02:00:00:00:00:0a");
+    CHECK_FALSE(find_neighbour(netlink, "eth0", "10.42.0.9")->failed);
+    CHECK(find_neighbour(netlink, "eth0", "10.42.0.8")->failed);
+    CHECK(find_neighbour(netlink, "eth0", "10.42.0.8")->mac.empty());
+    CHECK(error_of([&] { find_neighbour(netlink, "eth1", "10.42.0.9"); }) == ENODEV);
+    for (const std::string wrong : {"", "10.42.0", "fd42::9/64", "x"}) {
+      CHECK(error_of([&] { find_neighbour(netlink, "eth0", wrong); }) == EINVAL);
+    }
+  });
 }
 
 TEST_CASE("a refusal carries the kernel's own words") {
@@ -594,6 +689,23 @@ TEST_CASE("a lock excludes other processes in the same namespace only, and ends 
   CHECK(in_netns(lab.path(), [&] { return take_lock(name + "b"); }));
 }
 
+TEST_CASE("a directory is locked for one open file of it, until that is closed") {
+  const std::string directory = std::filesystem::temp_directory_path() / ("weft-lock-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(directory);
+  const auto opened = [&] { return UniqueFd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)); };
+  const UniqueFd second = opened();
+  {
+    const UniqueFd first = opened();
+    CHECK(lock_file(first.get()));
+    CHECK(lock_file(first.get()));  // ours already
+    CHECK_FALSE(lock_file(second.get()));
+  }
+  CHECK(lock_file(second.get()));
+  CHECK(std::filesystem::is_empty(directory));
+  std::filesystem::remove(directory);
+  CHECK(error_of([] { lock_file(-1); }) == EBADF);
+}
+
 TEST_CASE("the service manager is told over a path or an abstract address") {
   ::unsetenv("NOTIFY_SOCKET");
   CHECK_FALSE(notify_service_manager("READY=1"));
@@ -617,6 +729,33 @@ TEST_CASE("the service manager is told over a path or an abstract address") {
     const ssize_t received = ::recv(manager.get(), state, sizeof(state), 0);
     REQUIRE(received > 0);
     CHECK(std::string(state, static_cast<size_t>(received)) == "READY=1\nSTATUS=up");
+
+    int pipe_ends[2];
+    REQUIRE(::pipe2(pipe_ends, O_CLOEXEC) == 0);
+    const UniqueFd reader(pipe_ends[0]);
+    const UniqueFd writer(pipe_ends[1]);
+    const int fds[] = {reader.get(), writer.get()};
+    CHECK(notify_service_manager("FDSTORE=1", fds));
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)];
+    iovec text{.iov_base = state, .iov_len = sizeof state};
+    msghdr message{};
+    message.msg_iov = &text;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    REQUIRE(::recvmsg(manager.get(), &message, MSG_CMSG_CLOEXEC) == 9);
+    const cmsghdr* header = CMSG_FIRSTHDR(&message);
+    REQUIRE(header != nullptr);
+    CHECK(header->cmsg_type == SCM_RIGHTS);
+    REQUIRE(header->cmsg_len == CMSG_LEN(sizeof fds));
+    int copies[2];
+    std::memcpy(copies, CMSG_DATA(header), sizeof copies);
+    const UniqueFd reader_copy(copies[0]);
+    const UniqueFd writer_copy(copies[1]);
+    REQUIRE(::write(writer_copy.get(), "x", 1) == 1);
+    char byte = 0;
+    CHECK(::read(reader.get(), &byte, 1) == 1);
+    CHECK(byte == 'x');
   }
   std::filesystem::remove(file);
   CHECK(error_of([&] {

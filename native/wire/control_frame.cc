@@ -9,12 +9,22 @@ constexpr uint32_t kMagic = 0x77656674;  // "weft"
 constexpr uint8_t kToMac[6] = {0x02, 'w', 'e', 'f', 't', 2};
 constexpr uint8_t kFromMac[6] = {0x02, 'w', 'e', 'f', 't', 1};
 
+constexpr uint32_t kLengthAt = 6;
 constexpr uint32_t kHashAt = 8;
 constexpr uint32_t kNonceAt = 16;
 constexpr uint32_t kIndexAt = 24;
 constexpr uint32_t kCountAt = 26;
 constexpr uint32_t kPatternAt = 28;  // of a probe; the bits of a question and an answer lie there too
 constexpr uint32_t kFeaturesAt = 24;
+constexpr uint32_t kHostAt = 32;
+constexpr uint32_t kIncarnationAt = 48;
+constexpr uint32_t kVersionAt = 56;
+constexpr uint32_t kNetworksAt = 64;
+constexpr uint32_t kSeenAt = 72;
+constexpr uint32_t kSeenPortAt = 88;
+constexpr uint32_t kTopicAt = 24;
+constexpr uint32_t kSizeAt = 26;
+constexpr uint32_t kTextAt = 28;
 
 uint64_t load_be64(const uint8_t* at) { return uint64_t{load_be32(at)} << 32 | load_be32(at + 4); }
 
@@ -50,6 +60,40 @@ void write_pattern(uint8_t* at, uint32_t bytes, uint64_t seed) {
   }
 }
 
+bool is_hello(ControlType type) { return type == ControlType::hello || type == ControlType::features; }
+bool is_query(ControlType type) { return type == ControlType::query || type == ControlType::reply; }
+
+void read_hello(const uint8_t* at, uint32_t length, ControlMessage& message) {
+  message.features = load_be64(at + kFeaturesAt);
+  message.full = length >= kFullHelloBytes - kControlEthernetBytes;
+  if (!message.full) return;
+  std::memcpy(message.self.host.data(), at + kHostAt, message.self.host.size());
+  message.self.incarnation = load_be64(at + kIncarnationAt);
+  for (uint32_t i = 0; i < 3; ++i) message.self.version[i] = load_be16(at + kVersionAt + 2 * i);
+  message.self.networks = load_be64(at + kNetworksAt);
+  std::memcpy(message.seen.data(), at + kSeenAt, message.seen.size());
+  message.seen_port = load_be16(at + kSeenPortAt);
+}
+
+void write_hello(uint8_t* at, uint32_t length, const ControlMessage& message) {
+  std::memset(at + kFeaturesAt, 0, length - kFeaturesAt);
+  store_be64(at + kFeaturesAt, message.features);
+  if (length < kFullHelloBytes - kControlEthernetBytes) return;
+  std::memcpy(at + kHostAt, message.self.host.data(), message.self.host.size());
+  store_be64(at + kIncarnationAt, message.self.incarnation);
+  for (uint32_t i = 0; i < 3; ++i) store_be16(at + kVersionAt + 2 * i, message.self.version[i]);
+  store_be64(at + kNetworksAt, message.self.networks);
+  std::memcpy(at + kSeenAt, message.seen.data(), message.seen.size());
+  store_be16(at + kSeenPortAt, message.seen_port);
+}
+
+void write_query(uint8_t* at, uint32_t length, const ControlMessage& message) {
+  store_be16(at + kTopicAt, message.topic);
+  store_be16(at + kSizeAt, message.text_bytes);
+  std::memset(at + kTextAt, 0, length - kTextAt);
+  if (message.text_bytes != 0) std::memcpy(at + kTextAt, message.text, message.text_bytes);
+}
+
 }  // namespace
 
 ControlParse parse_control_frame(const uint8_t* frame, uint32_t bytes, ControlMessage& message) {
@@ -59,7 +103,7 @@ ControlParse parse_control_frame(const uint8_t* frame, uint32_t bytes, ControlMe
   if (load_be32(at) != kMagic) return ControlParse::foreign;
   if (at[4] != kControlVersion) return ControlParse::ignored;
   const uint32_t present = bytes - kControlEthernetBytes;
-  const uint32_t length = load_be16(at + 6);
+  const uint32_t length = load_be16(at + kLengthAt);
   const auto type = static_cast<ControlType>(at[5]);
   uint32_t least = 0;
   switch (type) {
@@ -76,6 +120,10 @@ ControlParse parse_control_frame(const uint8_t* frame, uint32_t bytes, ControlMe
     case ControlType::features:
       least = kHelloBytes - kControlEthernetBytes;
       break;
+    case ControlType::query:
+    case ControlType::reply:
+      least = kLeastQueryBytes - kControlEthernetBytes;
+      break;
     default:
       return ControlParse::ignored;
   }
@@ -83,9 +131,17 @@ ControlParse parse_control_frame(const uint8_t* frame, uint32_t bytes, ControlMe
   if (load_be64(at + kHashAt) != hash_message(at, length)) return ControlParse::ignored;
   message.type = type;
   message.nonce = load_be64(at + kNonceAt);
-  if (type == ControlType::hello || type == ControlType::features) {
-    message.features = load_be64(at + kFeaturesAt);
+  message.bytes = kControlEthernetBytes + length;
+  if (is_hello(type)) {
+    read_hello(at, length, message);
     return ControlParse::ok;
+  }
+  if (is_query(type)) {
+    message.topic = load_be16(at + kTopicAt);
+    message.text_bytes = load_be16(at + kSizeAt);
+    message.text = at + kTextAt;
+    const bool fits = message.text_bytes <= kMostQueryText && message.text_bytes <= length - kTextAt;
+    return fits ? ControlParse::ok : ControlParse::ignored;
   }
   message.index = load_be16(at + kIndexAt);
   message.count = load_be16(at + kCountAt);
@@ -105,10 +161,11 @@ void write_control_frame(uint8_t* frame, uint32_t bytes, const ControlMessage& m
   store_be32(at, kMagic);
   at[4] = kControlVersion;
   at[5] = static_cast<uint8_t>(message.type);
-  store_be16(at + 6, static_cast<uint16_t>(length));
   store_be64(at + kNonceAt, message.nonce);
-  if (message.type == ControlType::hello || message.type == ControlType::features) {
-    store_be64(at + kFeaturesAt, message.features);
+  if (is_hello(message.type)) {
+    write_hello(at, length, message);
+  } else if (is_query(message.type)) {
+    write_query(at, length, message);
   } else {
     store_be16(at + kIndexAt, message.index);
     store_be16(at + kCountAt, message.count);
@@ -119,6 +176,13 @@ void write_control_frame(uint8_t* frame, uint32_t bytes, const ControlMessage& m
       store_be64(at + kPatternAt + 8, message.arrived.word(0));
     }
   }
+  seal_control_frame(frame, bytes);
+}
+
+void seal_control_frame(uint8_t* frame, uint32_t bytes) {
+  uint8_t* at = frame + kControlEthernetBytes;
+  const uint32_t length = bytes - kControlEthernetBytes;
+  store_be16(at + kLengthAt, static_cast<uint16_t>(length));
   store_be64(at + kHashAt, hash_message(at, length));
 }
 

@@ -7,6 +7,7 @@ import { loadConfig } from '../../daemon/config/load.js';
 import { type Daemon, startDaemon } from '../../daemon/daemon.js';
 import { FakeNative } from '../../daemon/datapath/fake_native.js';
 import { type Answer, ask } from '../../daemon/docker/testing/plugin_host.js';
+import { nothing } from '../../daemon/restart/inherit.js';
 import { MemoryStore } from '../../daemon/state/memory_store.js';
 
 export class Weftd {
@@ -91,7 +92,7 @@ export class Weftd {
       log: pino({ level: 'silent' }),
       version: '1.2.3',
       openStore: async () => this.store,
-      activated: null,
+      inheritance: nothing,
       connectEngine: () => {
         throw new Error('docker.api is off');
       },

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Why } from '../../daemon/api/schema.js';
 import type { Container } from '../../lab/container.js';
 import { until } from '../../lab/wait.js';
 import { createNetwork, inShare, twoEngines } from './engines.js';
@@ -69,6 +70,23 @@ describe('containers on one network of two hosts', () => {
       30,
     );
     await quiet.remove();
+  });
+
+  it('are found by weft why by their names, also on the other host', async () => {
+    const { h1, h2 } = engines;
+    const { ipv4, mac } = await client.attachment('blue');
+    await until('the way is clear', async () => (await h1.tryWeft(['why', 'web', 'client'])).status === 0);
+    const way = await h1.weftJson<Why>('why', 'web', 'client');
+    expect(way).toMatchObject({
+      network: '10.32.0.0/16',
+      destination: { given: 'client', address: ipv4, mac },
+    });
+    expect(way.conclusion).toMatch(
+      new RegExp(`^Frames go from web .* by peer ${h2.ipv4} to client .*; nothing is in the way`),
+    );
+    expect(way.steps.find(({ what }) => what === 'guard')?.facts).toMatchObject({ spoof: 'deny' });
+    const back = await h1.weftJson<Why>('why', '--network', 'blue', ipv4, 'web');
+    expect(back).toMatchObject({ backwards: true, state: 'ok' });
   });
 
   it('publish ports and reach the world by the gateway of Docker', async () => {

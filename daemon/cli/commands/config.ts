@@ -1,4 +1,5 @@
 /** `weft config`. It works on a file and needs no daemon. */
+import type { ConfigValue } from '../../config/describe.js';
 import type { LoadedConfig } from '../../config/load.js';
 import type { MistakenConfig } from '../../config/mistakes.js';
 import { defineCommand, type Group } from '../command.js';
@@ -36,7 +37,7 @@ const check = defineCommand({
     const result = {
       file: args.file,
       ok: true,
-      ...(args.print === true ? { values: configValues(loaded) } : {}),
+      ...(args.print === true ? { values: configValues(loaded).map(shown) } : {}),
     };
     context.show(result, ({ file }) => {
       const values = args.print === true ? describeConfig(loaded).split('\n').map(printable).join('\n') : '';
@@ -44,6 +45,10 @@ const check = defineCommand({
     });
   },
 });
+
+function shown({ path, value, origin, line }: ConfigValue): Omit<ConfigValue, 'steps'> {
+  return { path, value, origin, line };
+}
 
 /** One mistake a line. The remedy of WEFT_CONFIG is about a daemon, and there is none here. */
 function listed(error: MistakenConfig): WordedFailure {

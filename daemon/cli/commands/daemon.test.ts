@@ -93,6 +93,22 @@ describe('weft status', () => {
     );
   });
 
+  it('prints the first findings of very many, and how many more there are', async () => {
+    const findings = Array.from({ length: 60 }, (_, index) => ({
+      code: 'NETNS_GONE',
+      severity: 'warning',
+      object: `port p-${index}`,
+      message: 'The namespace is gone.',
+      remedy: 'Make it again.',
+      since: '2026-01-01T00:00:00Z',
+    }));
+    daemon.answers = { 'GET /v1/status': { status: 200, body: { ...healthy, findings } } };
+    const { stdout } = await weft('status');
+    expect(stdout.match(/^warning NETNS_GONE/gm)).toHaveLength(50);
+    expect(stdout).toMatch(/\n\.\.\. and 10 more: "weft --json status" has them all\n$/);
+    expect(JSON.parse((await weft('status', '--json')).stdout).findings).toHaveLength(60);
+  });
+
   it('prints the shape of the API as JSON', async () => {
     daemon.answers = { 'GET /v1/status': { status: 200, body: healthy } };
     expect(JSON.parse((await weft('status', '--json')).stdout)).toEqual(healthy);
@@ -124,7 +140,7 @@ describe('weft reload', () => {
       exit: 2,
       stdout: '',
       stderr:
-        'weft: the configuration is not valid: 2 mistakes\n  f:1:1: a\n  f:2:1: b (WEFT_CONFIG). Do something else.\n',
+        'weft: the configuration is not valid: 2 mistakes\n  f:1:1: a\n  f:2:1: b\n(WEFT_CONFIG). Do something else.\n',
     });
   });
 });

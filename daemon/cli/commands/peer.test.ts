@@ -34,6 +34,25 @@ describe('weft peer add', () => {
   });
 
   it.each([
+    [{ state: 'silent', reason: null, idle: null }, 'is added; nothing was heard from it yet.'],
+    [
+      { state: 'silent', reason: 'there is no route', idle: null },
+      'is added; nothing was heard from it yet (there is no route).',
+    ],
+    [{ state: 'silent', reason: null, idle: 700 }, 'is added and silent.'],
+    [
+      { state: 'self', reason: 'this is an address of this host', idle: null },
+      'is added, and ignored here: it is an address of this host.',
+    ],
+    [{ state: 'unresolved', reason: 'ENOTFOUND', idle: null }, 'is added and unresolved (ENOTFOUND).'],
+  ])('says of %j what that means', async (change, sentence) => {
+    daemon.answers = { 'POST /v1/peers': { status: 201, body: { ...host2, ...change } } };
+    expect((await weft('peer', 'add', '10.99.0.2')).stdout).toBe(
+      `Peer v-1a2b3c4d (10.99.0.2, UDP port 4789) ${sentence}\n`,
+    );
+  });
+
+  it.each([
     [['10.99.0'], '<address>: expected an IPv4 address'],
     [['10.99.0.2:0'], '<address>: "10.99.0.2:0": port must be 1-65535'],
     [['[fd00::2]:99999'], 'port must be 1-65535'],
@@ -63,15 +82,16 @@ describe('weft peer ls', () => {
       endpoint: null,
       state: 'unresolved',
       reason: 'NXDOMAIN',
+      hello: { ...host2.hello, state: 'unknown' as const, rtt: null },
       pathMtu: null,
       idle: null,
     };
     daemon.answers = { 'GET /v1/peers': { status: 200, body: [host2, lost] } };
     expect((await weft('peer', 'ls')).stdout).toBe(
       [
-        'ID          ADDRESS    PORT  PATH-MTU         IDLE  ORIGIN  STATE',
-        'v-1a2b3c4d  10.99.0.2  4789      1500           3s  api     active',
-        'v-1a2b3c4d  h3         4789         -  never heard  api     unresolved: NXDOMAIN',
+        'ID          ADDRESS    PORT  PATH-MTU  HELLO         RTT         IDLE  ORIGIN  STATE',
+        'v-1a2b3c4d  10.99.0.2  4789      1500  alive    0.346 ms           3s  api     active',
+        'v-1a2b3c4d  h3         4789         -  unknown         -  never heard  api     unresolved: NXDOMAIN',
         '',
       ].join('\n'),
     );
@@ -110,10 +130,10 @@ describe('weft peer check', () => {
       'POST /v1/peers/h3/check': { status: 200, body: { ...host2, address: 'h3', offloadCheck: failed } },
     };
     expect((await weft('peer', 'check', '10.99.0.2')).stdout).toBe(
-      'Peer 10.99.0.2: passed (bursts of 2, 44, 127 datagrams arrived as they were sent).\n',
+      'Peer 10.99.0.2: passed (bursts of 2, 44, 127 datagrams arrived as they were sent); path MTU 1500 bytes.\n',
     );
     expect((await weft('peer', 'check', 'h3')).stdout).toBe(
-      'Peer h3: failed (bursts arrive damaged (6 of 6 datagrams)).\n',
+      'Peer h3: failed (bursts arrive damaged (6 of 6 datagrams)); path MTU 1500 bytes.\n',
     );
   });
 });

@@ -5,7 +5,7 @@ import { defineCommand, type Group } from '../command.js';
 import { counterProperties } from '../counters.js';
 import { isRemote, usageError } from '../failure.js';
 import { block, table } from '../layout.js';
-import { duration } from '../text.js';
+import { duration, milliseconds } from '../text.js';
 
 const ref = { type: 'string', describe: 'ID or address of the peer', demandOption: true } as const;
 
@@ -53,16 +53,18 @@ const add = defineCommand({
     }
     if (args.checksum !== undefined) body.checksum = args.checksum;
     if (args.offload !== undefined) body.offload = args.offload;
-    context.show(await context.api.post<Peer>('/v1/peers', body), (peer) => {
-      const reason = peer.reason === null ? '' : ` (${peer.reason})`;
-      return `Peer ${peer.id} (${peer.address}, UDP port ${peer.port}) is added and ${peer.state}${reason}.\n`;
-    });
+    context.show(
+      await context.api.post<Peer>('/v1/peers', body),
+      (peer) => `Peer ${peer.id} (${peer.address}, UDP port ${peer.port}) is added${asAdded(peer)}.\n`,
+    );
   },
 });
 
 const ls = defineCommand({
   syntax: 'ls',
-  describe: 'List the peers. IDLE is the time since the last datagram from there.',
+  describe:
+    'List the peers. HELLO says whether a weft host is there: alive, silent (it was), foreign (a VTEP of another make), or unknown. ' +
+    'RTT is how long its answers take, IDLE the time since the last datagram from there.',
   examples: [['peer ls', 'one line a peer']],
   async run(_args, context) {
     const peers = await context.api.list<Peer>('/v1/peers');
@@ -78,6 +80,8 @@ const ls = defineCommand({
             cell: (row) => (row.pathMtu === null ? '-' : String(row.pathMtu)),
             right: true,
           },
+          { header: 'HELLO', cell: (row) => row.hello.state },
+          { header: 'RTT', cell: rtt, right: true },
           { header: 'IDLE', cell: idle, right: true },
           { header: 'ORIGIN', cell: (row) => row.owner.kind },
           {
@@ -110,7 +114,9 @@ const inspect = defineCommand({
         ],
         ['Offload check', checkedWhen(peer)],
         ['Inner checksums', peer.carryChecksum ? 'carried unfinished' : 'finished here'],
-        ['Path MTU', peer.pathMtu === null ? 'unknown' : `${peer.pathMtu} bytes`],
+        ['Path MTU', pathMtu(peer)],
+        ['Hello', hello(peer)],
+        ...whoIsThere(peer),
         ['Origin', `${peer.owner.kind} ${peer.owner.ref}`],
         ['State', peer.reason === null ? peer.state : `${peer.state} (${peer.reason})`],
         ['Idle', idle(peer)],
@@ -123,7 +129,7 @@ const inspect = defineCommand({
 const check = defineCommand({
   syntax: 'check <ref>',
   describe:
-    'Check now whether bursts that leave by UDP_SEGMENT arrive at a peer as they were sent, and print what came of it. ' +
+    'Check now whether bursts that leave by UDP_SEGMENT arrive at a peer as they were sent, and how large a datagram may be, and print what came of it. ' +
     'weftd does so by itself now and then. Only another weftd answers.',
   positionals: { ref },
   examples: [['peer check 10.99.0.2', 'after an update of the kernel or of a driver']],
@@ -131,7 +137,7 @@ const check = defineCommand({
     const path = `/v1/peers/${segment('<ref>', args.ref)}/check`;
     context.show(
       await context.api.post<Peer>(path, {}),
-      (peer) => `Peer ${peer.address}: ${checked(peer)}.\n`,
+      (peer) => `Peer ${peer.address}: ${checked(peer)}; path MTU ${pathMtu(peer)}.\n`,
     );
   },
 });
@@ -156,6 +162,13 @@ const rm = defineCommand({
   },
 });
 
+function asAdded({ state, reason, idle }: Peer): string {
+  if (state === 'self') return ', and ignored here: it is an address of this host';
+  const why = reason === null ? '' : ` (${reason})`;
+  if (state === 'silent' && idle === null) return `; nothing was heard from it yet${why}`;
+  return ` and ${state}${why}`;
+}
+
 function checked({ offloadCheck: { state, detail } }: Peer): string {
   return detail === null ? state : `${state} (${detail})`;
 }
@@ -165,6 +178,30 @@ function checkedWhen(peer: Peer): string {
   if (at === null) return checked(peer);
   const ago = Math.max(0, Date.now() - Date.parse(at)) / 1000;
   return `${checked(peer)}, ${duration(ago)} ago`;
+}
+
+function pathMtu({ pathMtu: arrives, routeMtu }: Peer): string {
+  if (arrives === null) return 'unknown';
+  const more = routeMtu === null || routeMtu === arrives ? '' : `; the kernel knows only of ${routeMtu}`;
+  return `${arrives} bytes${more}`;
+}
+
+function rtt({ hello: { rtt: time } }: Peer): string {
+  return time === null ? '-' : milliseconds(time);
+}
+
+function hello({ hello: { state, rtt: time, jitter, reason } }: Peer): string {
+  if (state === 'alive' && time !== null)
+    return `${state}, RTT ${milliseconds(time)}, jitter ${milliseconds(jitter ?? 0)}`;
+  return reason === null ? state : `${state} (${reason})`;
+}
+
+function whoIsThere({ hello: { host, version, seenAs } }: Peer): [string, string][] {
+  if (host === null) return [];
+  return [
+    ['Host', `${host}, weft ${version}`],
+    ['Sees us as', seenAs ?? 'unknown'],
+  ];
 }
 
 function idle(peer: Peer): string {

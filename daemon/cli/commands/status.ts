@@ -4,6 +4,9 @@ import { defineCommand } from '../command.js';
 import { block } from '../layout.js';
 import { count, duration, plural } from '../text.js';
 
+/** More than a person reads; the worst come first. */
+const mostFindings = 50;
+
 export const status = defineCommand({
   syntax: 'status',
   describe:
@@ -40,7 +43,7 @@ function render(status: Status): string {
     ],
     ['Networks', count(status.networks)],
     ['Ports', `${count(status.ports.total)}, ${count(status.ports.up)} up`],
-    ['Peers', `${count(status.peers.total)}, ${count(status.peers.active)} active`],
+    ['Peers', peers(status.peers)],
     ['Docker', docker(status.docker)],
     ['FDB', `${count(status.fdb.learned)} learned, ${count(status.fdb.declared)} declared`],
     [
@@ -55,7 +58,16 @@ function render(status: Status): string {
     ...pathMtu(status.pathMtu),
     ['Findings', status.findings.length === 0 ? 'none' : count(status.findings.length)],
   ]);
-  return text + status.findings.map(renderFinding).join('');
+  const shown = status.findings.slice(0, mostFindings);
+  const rest = status.findings.length - shown.length;
+  const more = rest === 0 ? '' : `\n... and ${count(rest)} more: "weft --json status" has them all\n`;
+  return text + shown.map(renderFinding).join('') + more;
+}
+
+function peers({ total, active, alive, silent, foreign }: Status['peers']): string {
+  const kinds = Object.entries({ alive, silent, foreign }).filter(([, number]) => number > 0);
+  const hello = kinds.map(([kind, number]) => `, ${count(number)} ${kind}`).join('');
+  return `${count(total)}, ${count(active)} active${hello}`;
 }
 
 /** Where guests have packets that do not fit to a peer. */

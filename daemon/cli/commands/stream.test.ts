@@ -81,7 +81,7 @@ describe('weft events', () => {
   it('reports what the daemon refuses', async () => {
     daemon.answers = { 'GET /v1/events': refusal('WEFT_PERMISSION', 'not permitted: this', 403) };
     const { exit, stderr } = await weft(['events', '--follow']);
-    expect(exit).toBe(1);
+    expect(exit).toBe(6);
     expect(stderr).toContain('not permitted: this');
   });
 });

@@ -100,7 +100,21 @@ export const host2: Peer = {
   owner,
   state: 'active',
   reason: null,
+  hello: {
+    state: 'alive',
+    since: '2026-10-01T08:00:00.000Z',
+    rtt: 0.3456,
+    jitter: 0.05,
+    answeredAt: '2026-10-01T08:05:00.000Z',
+    unanswered: 0,
+    host: '00000000-0000-4000-8000-000000000002',
+    version: '0.1.0',
+    seenAs: '10.99.0.1',
+    reason: null,
+  },
   pathMtu: 1500,
+  routeMtu: 1500,
+  pathCheckedAt: '2026-10-01T08:04:55.000Z',
   offloadDisabled: null,
   offloadCheck: {
     state: 'passed',
@@ -137,6 +151,7 @@ export const healthy: Status = {
   pid: 99,
   startedAt: new Date(Date.now() - 3_725_000).toISOString(),
   config: '/etc/weft/weft.yaml',
+  stateDir: '/var/lib/weft',
   kernel: '6.1.0',
   underlay: { addresses: ['10.99.0.1'], port: 4789, state: 'up', reason: null },
   offloads: {
@@ -150,7 +165,7 @@ export const healthy: Status = {
   },
   networks: 1,
   ports: { total: 2, up: 1 },
-  peers: { total: 1, active: 1 },
+  peers: { total: 1, active: 1, alive: 0, silent: 0, foreign: 0 },
   fdb: { learned: 3, declared: 1 },
   frames: {
     received: 1000000,

@@ -3,14 +3,15 @@
  * Prints a line of JSON when it listens, and ends when its standard input does.
  */
 import { pino } from 'pino';
+import { takeListenFds } from '../../restart/listen_fds.js';
 import { DockerRequests } from '../../telemetry/docker_requests.js';
-import { takeActivated } from '../activation.js';
+import { activatedSocket } from '../activation.js';
 import { pluginMethods } from '../plugin_methods.js';
 import { PluginServer } from '../plugin_server.js';
 import { fakes } from './plugin_host.js';
 
 const [path = ''] = process.argv.slice(2);
-const activated = takeActivated(process.env, 'docker');
+const activated = activatedSocket(takeListenFds(process.env), 'docker');
 const log = pino({ level: 'silent' });
 const methods = pluginMethods({ ...fakes([]), log });
 const server = new PluginServer({

@@ -30,6 +30,10 @@ export class FallibleStore implements Store {
     return this.disk.hostId;
   }
 
+  get repaired(): number {
+    return this.disk.repaired;
+  }
+
   /** What becomes of the commit that comes after `after` others. */
   next(fate: Fate | null, after = 0): void {
     this.fate = fate === null ? null : { fate, after };

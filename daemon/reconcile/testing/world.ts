@@ -13,7 +13,7 @@ import type { Proc } from '../proc.js';
 import { Reconciler, type ReconcilerParts } from '../reconciler.js';
 import { type Lookup, PeerResolver } from '../resolver.js';
 
-export interface WorldOptions extends Pick<ReconcilerParts, 'now' | 'label'> {
+export interface WorldOptions extends Pick<ReconcilerParts, 'now' | 'label' | 'captureEnded' | 'leastMtu'> {
   native: FakeNative;
   config: string;
   store?: MemoryStore;

@@ -22,8 +22,8 @@ export const report = defineCommand({
   examples: [['report', 'as root, so that the log and the sockets are in it']],
   async run(args, context) {
     const [{ collectReport }, { writeBundle }, { thisMachine }] = await Promise.all([
-      import('../../doctor/report.js'),
-      import('../../doctor/bundle.js'),
+      import('../../report/report.js'),
+      import('../../report/bundle.js'),
       import('../../doctor/machine.js'),
     ]);
     const { parseConfig } = await import('../../config/load.js');

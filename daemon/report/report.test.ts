@@ -11,9 +11,10 @@ import { FakeDaemon } from '../cli/testing/fake_daemon.js';
 import { blue, entry, healthy, host2, nginx, runts, ten, web } from '../cli/testing/samples.js';
 import { configValues } from '../config/describe.js';
 import { parseConfig } from '../config/load.js';
+import { SickHost } from '../doctor/testing/sick_host.js';
 import { writeBundle } from './bundle.js';
-import { collectReport, configLine, isOpen, openKeys } from './report.js';
-import { SickHost } from './testing/sick_host.js';
+import { configLine, isOpen, openKeys } from './config_sources.js';
+import { collectReport } from './report.js';
 
 let directory: string;
 let daemon: FakeDaemon;

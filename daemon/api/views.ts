@@ -1,6 +1,7 @@
 /** The objects of the API, made of what is desired and what the last round of the reconciler saw. */
-import type { Datapath, NamedCounters, NamedEntry } from '../datapath/datapath.js';
+import type { Datapath, NamedCounters } from '../datapath/datapath.js';
 import type { Link, Probe } from '../datapath/kernel.js';
+import type { NamedEntry } from '../datapath/registry.js';
 import type { ContainerFacts, Names } from '../docker/names.js';
 import type { PluginWatch } from '../docker/plugin_state.js';
 import type { Ipam } from '../ipam/ipam.js';

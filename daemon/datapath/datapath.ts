@@ -3,17 +3,14 @@
  * reconciler can compare; the engine itself knows handles only.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { type DatapathEvent, namedEvent } from './events.js';
 import { type Keeper, type KeptTap, noKeeper } from './keeper.js';
 import type {
   CaptureCounts,
-  CaptureEnd,
   CaptureOptions,
   Counters,
   DropReason,
   Engine,
-  EngineEvent,
-  EngineOptions,
-  FdbEntry,
   HostSelf,
   Native,
   NetworkCounters,
@@ -27,8 +24,16 @@ import type {
   QueryText,
   Receiver,
   UnderlayOptions,
-  Where,
 } from './native.js';
+import { type DatapathOptions, type Program, plainSelf, selfOf } from './program.js';
+import {
+  type CaptureTarget,
+  type DeclaredEntry,
+  type NamedEntry,
+  type PortPlace,
+  Registry,
+  type Target,
+} from './registry.js';
 
 export type {
   BpfInstruction,
@@ -48,23 +53,6 @@ export type {
   UnderlayOptions,
 } from './native.js';
 
-export interface Target {
-  kind: 'port' | 'peer';
-  id: string;
-}
-
-export interface DeclaredEntry {
-  network: string;
-  mac: string;
-  where: Target;
-}
-
-export interface NamedEntry extends DeclaredEntry {
-  declared: boolean;
-  frozen: boolean;
-  idle: number;
-}
-
 /** Frames from or to one port or peer that were dropped for one reason. */
 export interface DropsAt {
   reason: string;
@@ -75,13 +63,6 @@ export interface DropsAt {
   idle: number;
 }
 
-/** What a capture is of. */
-export interface CaptureTarget {
-  kind: 'port' | 'peer' | 'network';
-  /** The name of a network. */
-  id: string;
-}
-
 /** How the frames of a port, or of a peer in one network, are called in a capture file. */
 export interface CapturePlace {
   where: Target;
@@ -90,24 +71,9 @@ export interface CapturePlace {
   description: string;
 }
 
-/** Nothing more is given to the reader of a capture. */
-export interface EndedCapture extends CaptureCounts {
-  end: CaptureEnd;
-}
-
 export interface CaptureRequest extends Omit<CaptureOptions, 'target' | 'interfaces'> {
   target: CaptureTarget;
   interfaces: readonly CapturePlace[];
-}
-
-/** Where a port's TAP is. */
-export interface PortPlace {
-  network: string;
-  /** Cookie and path of the namespace that holds the TAP; the path is null for our own. */
-  cookie: string;
-  netns: string | null;
-  /** Our file descriptor was opened inside the namespace and keeps it alive. */
-  pins: boolean;
 }
 
 /** The counters of the engine, with names in the place of handles. */
@@ -116,69 +82,6 @@ export interface NamedCounters extends Omit<Counters, 'ports' | 'peers' | 'netwo
   peers: Map<string, PeerCounters>;
   networks: Map<string, NetworkCounters>;
 }
-
-/** What is known of a burst to a peer; see {@link EngineEvent}. */
-export interface OffloadReport {
-  peer: string;
-  nonce: bigint;
-  error: string | null;
-  sent: number;
-  missing: readonly number[];
-}
-
-/** A peer's answer to {@link Datapath.sendHello}; see {@link EngineEvent}. */
-export interface HelloAnswer {
-  type: 'hello-answer';
-  peer: string;
-  nonce: bigint;
-  microseconds: number;
-  bytes: number;
-  takesUnfinished: boolean;
-  self: HostSelf | null;
-  seenAs: string | null;
-}
-
-/** What became of a hello. */
-export type HelloReport =
-  | HelloAnswer
-  | { type: 'hello-failed'; peer: string; nonce: bigint; error: string }
-  | { type: 'hello-misplaced'; peer: string; address: string };
-
-/** A query of a peer, or its reply to one of ours. */
-export interface QueryReport {
-  type: 'query' | 'reply';
-  peer: string;
-  nonce: bigint;
-  topic: number;
-  text: Uint8Array;
-  room: number;
-}
-
-export type DatapathEvent =
-  | { type: 'mac-learned' | 'mac-moved' | 'mac-frozen'; network: string; mac: string; where: Target }
-  | { type: 'port-gone'; port: string }
-  | { type: 'port-error'; port: string; error: string }
-  | { type: 'port-offload-disabled'; port: string; reason: string }
-  | { type: 'peer-offload-disabled'; peer: string; reason: string }
-  | { type: 'peer-too-big'; peer: string }
-  | { type: 'stranger'; address: string }
-  /**
-   * A frame of ARP or ND claims an address of guarded port `port` for another MAC. It came from `where`; null is a host that is no
-   * peer.
-   */
-  | {
-      type: 'address-conflict';
-      network: string;
-      port: string;
-      address: string;
-      mac: string;
-      where: Target | null;
-    }
-  | ({ type: 'offload-report' } & OffloadReport)
-  | HelloReport
-  | QueryReport
-  | ({ type: 'capture-ended' } & EndedCapture)
-  | { type: 'events-lost'; count: number };
 
 export interface DatapathState {
   underlay: UnderlayOptions | null;
@@ -189,33 +92,6 @@ export interface DatapathState {
   /** Of those ports that have one. */
   guards: ReadonlyMap<string, PortGuard>;
   entries: readonly DeclaredEntry[];
-}
-
-/** {@link HostSelf} as plain data: the host ID in hexadecimal digits, the large numbers in decimal ones. */
-interface PlainSelf {
-  host: string;
-  incarnation: string;
-  version: HostSelf['version'];
-  networks: string;
-}
-
-/** All that the engine was told, so that another one can be told the same: plain data. */
-export interface Program {
-  options: DatapathOptions;
-  underlay: UnderlayOptions | null;
-  portOffloads: PortOffloads | null;
-  carryChecksum: boolean;
-  busyPoll: boolean;
-  self: PlainSelf | null;
-  networks: [string, NetworkOptions][];
-  peers: [string, PeerOptions][];
-  /** {@link Datapath.offloadDamage} of peers. */
-  damage: [string, string][];
-  ports: [string, PortPlace][];
-  guards: [string, PortGuard][];
-  entries: DeclaredEntry[];
-  /** What it has learned itself, or as much of it as is worth it. */
-  learned: DeclaredEntry[];
 }
 
 /** Of learned entries in a {@link Program}: what is not among them is flooded until it is learned again. */
@@ -235,10 +111,6 @@ export const noVni = 0xffff_ffff;
 /** All peers are in one split-horizon group: what came from a peer never goes to another. */
 const noGroup = 0;
 
-/** What to join into super-frames on TAP writes, and from how many UDP ports to send. */
-export type DatapathOptions = Pick<EngineOptions, 'mergeTcp' | 'mergeUdp'> &
-  Partial<Pick<EngineOptions, 'sourcePorts'>>;
-
 export class Datapath {
   readonly drops: readonly DropReason[];
   private readonly engine: Engine;
@@ -247,9 +119,7 @@ export class Datapath {
   private carryChecksum = false;
   private busyPoll = true;
   private self: HostSelf | null = null;
-  private readonly networks = new Handles<NetworkOptions>();
-  private readonly peers = new Handles<PeerOptions>();
-  private readonly ports = new Handles<PortPlace>();
+  private readonly known = new Registry();
   /** Why UDP_SEGMENT is not used, of peers whose bursts arrive damaged. */
   private readonly damage = new Map<string, string>();
   private readonly guards = new Map<string, PortGuard>();
@@ -304,10 +174,10 @@ export class Datapath {
       carryChecksum: this.carryChecksum,
       busyPoll: this.busyPoll,
       self: this.self === null ? null : plainSelf(this.self),
-      networks: [...this.networks.values],
-      peers: [...this.peers.values],
+      networks: [...this.known.networks.values],
+      peers: [...this.known.peers.values],
       damage: [...this.damage],
-      ports: [...this.ports.values],
+      ports: [...this.known.ports.values],
       guards: [...this.guards],
       entries: [...this.entries.values()],
       learned,
@@ -330,12 +200,11 @@ export class Datapath {
       if (kept === null) continue;
       this.addPort(id, { ...place, pins: kept.pins }, () => kept.fds, guards.get(id) ?? null);
     }
-    const known = ({ network, where }: DeclaredEntry) =>
-      this.networks.handle(network) !== undefined &&
-      (where.kind === 'port' ? this.ports : this.peers).handle(where.id) !== undefined;
-    for (const entry of program.entries.filter(known)) this.declare(entry);
-    for (const { network, mac, where } of program.learned.filter(known))
-      this.engine.fdbLearn(this.networks.need(network), mac, this.toWhere(where));
+    const possible = ({ network, where }: DeclaredEntry) =>
+      this.known.has({ kind: 'network', id: network }) && this.known.has(where);
+    for (const entry of program.entries.filter(possible)) this.declare(entry);
+    for (const { network, mac, where } of program.learned.filter(possible))
+      this.engine.fdbLearn(this.known.networks.need(network), mac, this.known.where(where));
     if (program.underlay !== null) this.setUnderlay(program.underlay);
   }
 
@@ -357,9 +226,9 @@ export class Datapath {
     return {
       underlay: this.underlay,
       carryChecksum: this.carryChecksum,
-      networks: new Map(this.networks.values),
-      peers: new Map(this.peers.values),
-      ports: new Map(this.ports.values),
+      networks: new Map(this.known.networks.values),
+      peers: new Map(this.known.peers.values),
+      ports: new Map(this.known.ports.values),
       guards: new Map(this.guards),
       entries: [...this.entries.values()],
     };
@@ -410,58 +279,58 @@ export class Datapath {
 
   /** Another network with this VNI is cut off from the underlay until it is given its new one. */
   putNetwork(name: string, options: NetworkOptions): void {
-    for (const [other, theirs] of [...this.networks.values])
+    for (const [other, theirs] of [...this.known.networks.values])
       if (other !== name && theirs.vni === options.vni && theirs.vni !== noVni)
         this.putNetwork(other, { ...theirs, vni: noVni });
-    const handle = this.networks.handle(name);
+    const handle = this.known.networks.handle(name);
     if (handle === undefined) {
-      this.networks.set(name, this.engine.addNetwork(options), options);
-      for (const [id, { address }] of this.peers.values)
+      this.known.networks.set(name, this.engine.addNetwork(options), options);
+      for (const [id, { address }] of this.known.peers.values)
         this.describe({ kind: 'peer', id }, name, `${address}/${name}`);
     } else {
       this.engine.updateNetwork(handle, options);
-      this.networks.set(name, handle, options);
+      this.known.networks.set(name, handle, options);
     }
     this.onChange();
   }
 
   removeNetwork(name: string): void {
-    this.networks.remove(name, (handle) => this.engine.removeNetwork(handle));
+    this.known.networks.remove(name, (handle) => this.engine.removeNetwork(handle));
     this.forgetEntries((entry) => entry.network === name);
     this.onChange();
   }
 
   putPeer(id: string, options: PeerOptions): void {
-    const handle = this.peers.handle(id);
+    const handle = this.known.peers.handle(id);
     if (handle === undefined) {
-      this.peers.set(id, this.engine.addPeer(options), options);
-      for (const network of this.networks.values.keys())
+      this.known.peers.set(id, this.engine.addPeer(options), options);
+      for (const network of this.known.networks.values.keys())
         this.describe({ kind: 'peer', id }, network, `${options.address}/${network}`);
     } else {
       this.engine.updatePeer(handle, options);
-      this.peers.set(id, handle, options);
+      this.known.peers.set(id, handle, options);
     }
     this.onChange();
   }
 
   removePeer(id: string): void {
-    this.peers.remove(id, (handle) => this.engine.removePeer(handle));
+    this.known.peers.remove(id, (handle) => this.engine.removePeer(handle));
     this.damage.delete(id);
     this.forgetEntries(({ where }) => where.kind === 'peer' && where.id === id);
     this.onChange();
   }
 
   sendOffloadBurst(peer: string, burst: OffloadBurst): void {
-    this.engine.sendOffloadBurst(this.peers.need(peer), burst);
+    this.engine.sendOffloadBurst(this.known.peers.need(peer), burst);
   }
 
   askAboutBurst(peer: string, nonce: bigint): void {
-    this.engine.askAboutBurst(this.peers.need(peer), nonce);
+    this.engine.askAboutBurst(this.known.peers.need(peer), nonce);
   }
 
   /** As it was put last; undefined when it is not here. */
   peerOptions(id: string): PeerOptions | undefined {
-    return this.peers.values.get(id);
+    return this.known.peers.values.get(id);
   }
 
   /** Whether unfinished checksums are taken from peers. */
@@ -478,26 +347,26 @@ export class Datapath {
 
   /** `bytes`: of the Ethernet frame. Throws when there is no such peer, or too much waits to be sent. */
   sendHello(peer: string, nonce: bigint, bytes: number = helloBytes): void {
-    this.engine.sendHello(this.peers.need(peer), nonce, bytes);
+    this.engine.sendHello(this.known.peers.need(peer), nonce, bytes);
   }
 
   /** Throws when there is no such peer, or too much waits to be sent. */
   sendQuery(peer: string, query: QueryText & { room: number }): void {
-    this.engine.sendQuery(this.peers.need(peer), query);
+    this.engine.sendQuery(this.known.peers.need(peer), query);
   }
 
   sendReply(peer: string, reply: QueryText): void {
-    this.engine.sendReply(this.peers.need(peer), { ...reply, room: 0 });
+    this.engine.sendReply(this.known.peers.need(peer), { ...reply, room: 0 });
   }
 
   /** For so long, in seconds, or until the peer's options change. */
   sendUnfinished(peer: string, seconds: number): void {
-    this.engine.sendUnfinished(this.peers.need(peer), seconds);
+    this.engine.sendUnfinished(this.known.peers.need(peer), seconds);
   }
 
   /** `reason`: how bursts arrive damaged, so that UDP_SEGMENT is not used towards the peer; null when they do not. */
   setOffloadDamage(peer: string, reason: string | null): void {
-    this.engine.setOffloadCorrupts(this.peers.need(peer), reason !== null);
+    this.engine.setOffloadCorrupts(this.known.peers.need(peer), reason !== null);
     if (reason === null) this.damage.delete(peer);
     else this.damage.set(peer, reason);
     this.onChange();
@@ -512,9 +381,9 @@ export class Datapath {
    * `guard`: the only sources that its frames may have; null lets it send anything.
    */
   addPort(id: string, place: PortPlace, open: () => number[], guard: PortGuard | null = null): void {
-    const network = this.networks.need(place.network);
+    const network = this.known.networks.need(place.network);
     const fds = open();
-    this.ports.set(id, this.engine.addPort({ network, fds, group: noGroup, guard }), place);
+    this.known.ports.set(id, this.engine.addPort({ network, fds, group: noGroup, guard }), place);
     this.keeper.keepPort(id, fds);
     this.describe({ kind: 'port', id }, place.network, id);
     if (guard !== null) this.guards.set(id, guard);
@@ -522,12 +391,12 @@ export class Datapath {
   }
 
   portPlace(id: string): PortPlace | undefined {
-    return this.ports.values.get(id);
+    return this.known.ports.values.get(id);
   }
 
   /** As the `guard` of {@link addPort}, from the port's next frame on. */
   setGuard(id: string, guard: PortGuard | null): void {
-    this.engine.setGuard(this.ports.need(id), guard);
+    this.engine.setGuard(this.known.ports.need(id), guard);
     if (guard === null) this.guards.delete(id);
     else this.guards.set(id, guard);
     this.onChange();
@@ -539,12 +408,12 @@ export class Datapath {
 
   /** Tells the port's network where the addresses of its guard are. Nothing happens when it has none. */
   announce(id: string): void {
-    this.engine.announce(this.ports.need(id));
+    this.engine.announce(this.known.ports.need(id));
   }
 
   /** `destroy` ends the TAP too, wherever it is: the port will not return. */
   removePort(id: string, destroy: boolean): void {
-    this.ports.remove(id, (handle) => {
+    this.known.ports.remove(id, (handle) => {
       // A copy would keep the device, or the namespace in which it was opened.
       this.keeper.dropPort(id);
       this.engine.removePort(handle, destroy);
@@ -555,19 +424,26 @@ export class Datapath {
   }
 
   /** Whether a capture of it could begin: the engine knows it. */
-  has({ kind, id }: CaptureTarget): boolean {
-    return this.handlesOf(kind).handle(id) !== undefined;
+  has(target: CaptureTarget): boolean {
+    return this.known.has(target);
   }
 
   /** The number of the capture. Throws NativeError: EINVAL for a filter that cannot be run, EBUSY while as many run as may. */
   startCapture({ target, interfaces, ...options }: CaptureRequest): number {
-    const handle = this.handlesOf(target.kind).need(target.id);
+    const handle = this.known.of(target.kind).need(target.id);
     return this.engine.startCapture({
       ...options,
       target: { [target.kind]: handle } as CaptureOptions['target'],
       interfaces: interfaces.flatMap(({ where, network, name, description }) =>
-        this.has(where) && this.networks.handle(network) !== undefined
-          ? [{ where: this.toWhere(where), network: this.networks.need(network), name, description }]
+        this.has(where) && this.known.networks.handle(network) !== undefined
+          ? [
+              {
+                where: this.known.where(where),
+                network: this.known.networks.need(network),
+                name,
+                description,
+              },
+            ]
           : [],
       ),
     });
@@ -583,13 +459,13 @@ export class Datapath {
   }
 
   declare(entry: DeclaredEntry): void {
-    this.engine.fdbAdd(this.networks.need(entry.network), entry.mac, this.toWhere(entry.where));
+    this.engine.fdbAdd(this.known.networks.need(entry.network), entry.mac, this.known.where(entry.where));
     this.entries.set(`${entry.mac} ${entry.network}`, entry);
     this.onChange();
   }
 
   undeclare(entry: { network: string; mac: string }): void {
-    const network = this.networks.handle(entry.network);
+    const network = this.known.networks.handle(entry.network);
     if (network !== undefined) this.engine.fdbRemove(network, entry.mac);
     this.entries.delete(`${entry.mac} ${entry.network}`);
     this.onChange();
@@ -597,40 +473,35 @@ export class Datapath {
 
   flush(network: string | null): void {
     if (network === null) this.engine.fdbFlush();
-    else this.engine.fdbFlush(this.networks.need(network));
+    else this.engine.fdbFlush(this.known.networks.need(network));
   }
 
   /** At most `limit` entries. */
   fdb(network: string | null, limit: number): NamedEntry[] {
-    if (network !== null && this.networks.handle(network) === undefined) return [];
-    const handle = network === null ? null : this.networks.need(network);
-    return this.engine.fdbDump(handle, limit).flatMap((entry) => {
-      const named = this.named(entry);
-      return named === null
-        ? []
-        : [{ ...named, declared: entry.declared, frozen: entry.frozen, idle: entry.idle }];
-    });
+    if (network !== null && this.known.networks.handle(network) === undefined) return [];
+    const handle = network === null ? null : this.known.networks.need(network);
+    return this.engine.fdbDump(handle, limit).flatMap((entry) => this.known.entry(entry) ?? []);
   }
 
   /** The entry of one MAC; null when there is none. */
   entry(network: string, mac: string): NamedEntry | null {
-    const handle = this.networks.handle(network);
+    const handle = this.known.networks.handle(network);
     const entry = handle === undefined ? null : this.engine.fdbFind(handle, mac);
-    const named = entry === null ? null : this.named(entry);
-    if (entry === null || named === null) return null;
-    return { ...named, declared: entry.declared, frozen: entry.frozen, idle: entry.idle };
+    return entry === null ? null : this.known.entry(entry);
   }
 
   /** How many MACs the network has learned there. */
   learnedAt(network: string, where: Target): number {
-    const handle = this.networks.handle(network);
-    return handle === undefined || !this.has(where) ? 0 : this.engine.fdbLearned(handle, this.toWhere(where));
+    const handle = this.known.networks.handle(network);
+    return handle === undefined || !this.has(where)
+      ? 0
+      : this.engine.fdbLearned(handle, this.known.where(where));
   }
 
   /** Why frames from there or to there were dropped, the latest first. */
   dropsAt(where: Target): DropsAt[] {
     if (!this.has(where)) return [];
-    const drops = this.engine.dropsAt(this.toWhere(where)).flatMap(({ reason, frames, idle }) => {
+    const drops = this.engine.dropsAt(this.known.where(where)).flatMap(({ reason, frames, idle }) => {
       const known = this.drops[reason];
       if (known === undefined) return [];
       return [{ reason: known.name, stage: known.stage, sentence: known.sentence, frames, idle }];
@@ -642,15 +513,15 @@ export class Datapath {
     const raw = this.engine.counters();
     return {
       ...raw,
-      ports: this.ports.byName(raw.ports),
-      peers: this.withDamage(this.peers.byName(raw.peers)),
-      networks: this.networks.byName(raw.networks),
+      ports: this.known.ports.byName(raw.ports),
+      peers: this.withDamage(this.known.peers.byName(raw.peers)),
+      networks: this.known.networks.byName(raw.networks),
     };
   }
 
   /** Those of {@link counters}, without counting everything else. */
   peerCounters(): Map<string, PeerCounters> {
-    return this.withDamage(this.peers.byName(this.engine.peerCounters()));
+    return this.withDamage(this.known.peers.byName(this.engine.peerCounters()));
   }
 
   /** {@link NamedCounters.rounds}. */
@@ -668,138 +539,16 @@ export class Datapath {
 
   /** Events about objects that were removed meanwhile are left out. */
   takeEvents(): DatapathEvent[] {
-    return this.engine.takeEvents().flatMap((event) => this.namedEvent(event) ?? []);
-  }
-
-  private namedEvent(event: EngineEvent): DatapathEvent | null {
-    switch (event.type) {
-      case 'mac-learned':
-      case 'mac-moved':
-      case 'mac-frozen': {
-        const named = this.named(event);
-        return named === null ? null : { type: event.type, ...named };
-      }
-      case 'port-gone':
-      case 'port-error':
-      case 'port-offload-disabled': {
-        const port = this.ports.name(event.port);
-        return port === undefined ? null : { ...event, port };
-      }
-      case 'peer-offload-disabled':
-      case 'peer-too-big':
-      case 'offload-report':
-      case 'hello-answer':
-      case 'hello-failed':
-      case 'hello-misplaced':
-      case 'query':
-      case 'reply': {
-        const peer = this.peers.name(event.peer);
-        return peer === undefined ? null : { ...event, peer };
-      }
-      case 'address-conflict': {
-        const network = this.networks.name(event.network);
-        const port = this.ports.name(event.port);
-        if (network === undefined || port === undefined) return null;
-        return { ...event, network, port, where: this.target(event.where) };
-      }
-      default:
-        return event;
-    }
-  }
-
-  private handlesOf(kind: CaptureTarget['kind']): Handles<unknown> {
-    return { port: this.ports, peer: this.peers, network: this.networks }[kind];
+    return this.engine.takeEvents().flatMap((event) => namedEvent(event, this.known) ?? []);
   }
 
   /** Tells captures that run what has come meanwhile: a port by its ID, a peer by its address and the network. */
   private describe(where: Target, network: string, name: string): void {
-    const handle = this.networks.need(network);
-    this.engine.describeCapture({ where: this.toWhere(where), network: handle, name, description: '' });
-  }
-
-  private named(entry: Pick<FdbEntry, 'network' | 'mac' | 'where'>): DeclaredEntry | null {
-    const network = this.networks.name(entry.network);
-    const where = this.target(entry.where);
-    return network === undefined || where === null ? null : { network, mac: entry.mac, where };
-  }
-
-  private target(where: Where): Target | null {
-    const kind = 'port' in where ? 'port' : 'peer';
-    const id = 'port' in where ? this.ports.name(where.port) : this.peers.name(where.peer);
-    return id === undefined ? null : { kind, id };
-  }
-
-  private toWhere(target: Target): Where {
-    return target.kind === 'port'
-      ? { port: this.ports.need(target.id) }
-      : { peer: this.peers.need(target.id) };
+    const handle = this.known.networks.need(network);
+    this.engine.describeCapture({ where: this.known.where(where), network: handle, name, description: '' });
   }
 
   private forgetEntries(match: (entry: DeclaredEntry) => boolean): void {
     for (const [key, entry] of this.entries) if (match(entry)) this.entries.delete(key);
-  }
-}
-
-function plainSelf({ host, incarnation, version, networks }: HostSelf): PlainSelf {
-  return {
-    host: Buffer.from(host).toString('hex'),
-    incarnation: String(incarnation),
-    version,
-    networks: String(networks),
-  };
-}
-
-function selfOf({ host, incarnation, version, networks }: PlainSelf): HostSelf {
-  return {
-    host: Buffer.from(host, 'hex'),
-    incarnation: BigInt(incarnation),
-    version,
-    networks: BigInt(networks),
-  };
-}
-
-/** Names and engine handles of one kind of object, both ways. */
-class Handles<T> {
-  readonly values = new Map<string, T>();
-  private readonly handles = new Map<string, number>();
-  private readonly names = new Map<number, string>();
-
-  set(name: string, handle: number, value: T): void {
-    this.values.set(name, value);
-    this.handles.set(name, handle);
-    this.names.set(handle, name);
-  }
-
-  handle(name: string): number | undefined {
-    return this.handles.get(name);
-  }
-
-  need(name: string): number {
-    const handle = this.handles.get(name);
-    if (handle === undefined) throw new Error(`"${name}" is not in the datapath`);
-    return handle;
-  }
-
-  name(handle: number): string | undefined {
-    return this.names.get(handle);
-  }
-
-  /** Forgets the name only when `release` did not throw. */
-  remove(name: string, release: (handle: number) => void): void {
-    const handle = this.handles.get(name);
-    if (handle === undefined) return;
-    release(handle);
-    this.values.delete(name);
-    this.handles.delete(name);
-    this.names.delete(handle);
-  }
-
-  byName<C extends { handle: number }>(counters: readonly C[]): Map<string, C> {
-    return new Map(
-      counters.flatMap((one) => {
-        const name = this.names.get(one.handle);
-        return name === undefined ? [] : [[name, one] as const];
-      }),
-    );
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { HelloAnswer } from '../datapath/datapath.js';
+import type { HelloAnswer } from '../datapath/events.js';
 import { type HostFacts, helloFindings, type PeerFacts } from './hello_findings.js';
 import type { HelloView } from './hellos.js';
 import { hostIdBytes, hostIdText, versionNumbers } from './host_self.js';

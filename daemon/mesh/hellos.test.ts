@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Datapath, type HelloReport } from '../datapath/datapath.js';
+import { Datapath } from '../datapath/datapath.js';
+import type { HelloReport } from '../datapath/events.js';
 import { FakeNative } from '../datapath/fake_native.js';
 import { Hellos } from './hellos.js';
 import { PeerFeatures } from './peer_features.js';

@@ -9,13 +9,8 @@
  * What does not answer is not dead: it may be a VTEP of another make. It stays programmed, whatever is said of it here.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  type Datapath,
-  type HelloAnswer,
-  type HelloReport,
-  helloBytes,
-  type PeerOptions,
-} from '../datapath/datapath.js';
+import { type Datapath, helloBytes, type PeerOptions } from '../datapath/datapath.js';
+import type { HelloAnswer, HelloReport } from '../datapath/events.js';
 import { nextRoundTrip, type RoundTrip } from './round_trip.js';
 
 /**

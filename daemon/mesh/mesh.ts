@@ -1,7 +1,8 @@
 /** The parts that speak with peers, put together: what they say, what is tried, and what follows. */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { Datapath, HelloAnswer, HelloReport, QueryReport } from '../datapath/datapath.js';
+import type { Datapath } from '../datapath/datapath.js';
+import type { HelloAnswer, HelloReport, QueryReport } from '../datapath/events.js';
 import type { FindingDraft } from '../reconcile/findings.js';
 import type { Reconciler } from '../reconcile/reconciler.js';
 import type { Catalog } from '../state/catalog.js';

@@ -1,5 +1,5 @@
 import { beforeEach, expect, it, vi } from 'vitest';
-import type { HelloAnswer } from '../datapath/datapath.js';
+import type { HelloAnswer } from '../datapath/events.js';
 import { NetworkClashes } from './network_clashes.js';
 import { digestOf, type NamedVni, writePage } from './network_digest.js';
 import type { Responder } from './queries.js';

@@ -2,7 +2,7 @@
  * Networks that do not mean the same on two hosts: one VNI with two names, or one name with two VNIs. Two hosts need not have the same
  * networks, so where the digest in a peer's hello is not our own its list is asked for, once for each digest.
  */
-import type { HelloAnswer } from '../datapath/datapath.js';
+import type { HelloAnswer } from '../datapath/events.js';
 import {
   digestOf,
   type NamedVni,

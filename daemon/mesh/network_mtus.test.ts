@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
-import type { HelloAnswer, QueryReport } from '../datapath/datapath.js';
+import type { HelloAnswer, QueryReport } from '../datapath/events.js';
 import { type OwnMtus, readMtuPage, writeMtuPage } from './mtu_page.js';
 import { NetworkMtus } from './network_mtus.js';
 import { Queries, type Responder } from './queries.js';

@@ -4,7 +4,7 @@
  *
  * Each says what it computed by itself, not what it took from others: so it rises again where the reason is gone.
  */
-import type { HelloAnswer } from '../datapath/datapath.js';
+import type { HelloAnswer } from '../datapath/events.js';
 import { type OwnMtus, readMtuPage, writeMtuPage } from './mtu_page.js';
 import { readQuestion, writeQuestion } from './network_digest.js';
 import { largestText, type Queries, topics } from './queries.js';

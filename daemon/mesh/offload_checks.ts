@@ -9,7 +9,8 @@
  */
 
 import type { Logger } from 'pino';
-import type { Datapath, OffloadReport, PeerOptions, UnderlayOptions } from '../datapath/datapath.js';
+import type { Datapath, PeerOptions, UnderlayOptions } from '../datapath/datapath.js';
+import type { OffloadReport } from '../datapath/events.js';
 import { steadyNow } from '../steady_time.js';
 import type { EventBus } from '../telemetry/events.js';
 import { type CheckResult, type CheckState, checkOffload } from './offload_check.js';

@@ -1,6 +1,7 @@
 /** One burst to one peer, and what it answers: questions are repeated, because each may be lost. */
 import { randomBytes } from 'node:crypto';
-import type { OffloadBurst, OffloadReport } from '../datapath/datapath.js';
+import type { OffloadBurst } from '../datapath/datapath.js';
+import type { OffloadReport } from '../datapath/events.js';
 import type { Arrival } from './offload_verdict.js';
 
 export type Outcome =

@@ -4,7 +4,8 @@
  * clock, so that this holds also while nobody here gets to run.
  */
 import type { Logger } from 'pino';
-import type { Datapath, HelloAnswer } from '../datapath/datapath.js';
+import type { Datapath } from '../datapath/datapath.js';
+import type { HelloAnswer } from '../datapath/events.js';
 
 export interface PeerFeaturesParts {
   datapath: Pick<Datapath, 'peerOptions' | 'carriesChecksum' | 'sendUnfinished'>;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { QueryReport } from '../datapath/datapath.js';
+import type { QueryReport } from '../datapath/events.js';
 import { Queries, topics } from './queries.js';
 
 /** Two hosts; what one sends the other gets, unless it is lost. */

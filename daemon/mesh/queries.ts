@@ -7,7 +7,8 @@
  * anybody, and say nothing that a peer should not know.
  */
 import { randomBytes } from 'node:crypto';
-import { type Datapath, mostQueryText, type QueryReport } from '../datapath/datapath.js';
+import { type Datapath, mostQueryText } from '../datapath/datapath.js';
+import type { QueryReport } from '../datapath/events.js';
 
 /** Numbers that are on the wire: never given to another topic. */
 export const topics = { networks: 1, why: 2, mtus: 3 } as const;

@@ -1,14 +1,13 @@
 /** What the engine tells on its own: to the log, to followers, and, where something is to be repaired, to the reconciler. */
 import type { Logger } from 'pino';
+import type { Datapath, NamedCounters } from '../datapath/datapath.js';
 import type {
-  Datapath,
   DatapathEvent,
   EndedCapture,
   HelloReport,
-  NamedCounters,
   OffloadReport,
   QueryReport,
-} from '../datapath/datapath.js';
+} from '../datapath/events.js';
 import type { EventBus } from '../telemetry/events.js';
 import type { Conflict } from './conflicts.js';
 import { Pace } from './pace.js';

@@ -5,13 +5,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import type {
   DatapathState,
-  DeclaredEntry,
   NetworkOptions,
   PeerOptions,
   PortGuard,
   UnderlayOptions,
 } from '../datapath/datapath.js';
 import type { Link, NetnsPath } from '../datapath/kernel.js';
+import type { DeclaredEntry } from '../datapath/registry.js';
 
 export interface DesiredPort {
   id: string;

@@ -5,14 +5,8 @@
 
 import type { Logger } from 'pino';
 import type { Finding } from '../api/schema.js';
-import type {
-  Datapath,
-  EndedCapture,
-  HelloReport,
-  OffloadReport,
-  PortOffloads,
-  QueryReport,
-} from '../datapath/datapath.js';
+import type { Datapath, PortOffloads } from '../datapath/datapath.js';
+import type { EndedCapture, HelloReport, OffloadReport, QueryReport } from '../datapath/events.js';
 import type { Kernel } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
 import type { PortRecord } from '../model/objects.js';

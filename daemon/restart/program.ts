@@ -6,7 +6,7 @@
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Program } from '../datapath/datapath.js';
+import type { Program } from '../datapath/program.js';
 
 /**
  * To be raised with every change of {@link Program} or of what it is made of: a weftd of another version reads nothing that it could

@@ -5,8 +5,10 @@
 import type { Logger } from 'pino';
 import { captureLimits } from '../api/limits.js';
 import type { Capture, CaptureCreate } from '../api/schema.js';
-import type { CapturePlace, CaptureTarget, Datapath, EndedCapture } from '../datapath/datapath.js';
+import type { CapturePlace, Datapath } from '../datapath/datapath.js';
+import type { EndedCapture } from '../datapath/events.js';
 import { isNativeError } from '../datapath/kernel.js';
+import type { CaptureTarget } from '../datapath/registry.js';
 import { WeftError } from '../errors.js';
 import type { NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
 import { type Catalog, portLabel } from '../state/catalog.js';

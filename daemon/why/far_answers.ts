@@ -4,7 +4,8 @@
  * frames. Beyond that: the MTU of the network, the VNI that a network of the asker's name has, the address of a third host that has one of the
  * two MACs, which container of a name that the asker knows has which address, and why frames were dropped last. `underlay.explain: off` says nothing.
  */
-import type { Datapath, Target } from '../datapath/datapath.js';
+import type { Datapath } from '../datapath/datapath.js';
+import type { Target } from '../datapath/registry.js';
 import { withoutPrefix } from '../model/address.js';
 import type { PortRecord } from '../model/objects.js';
 import type { Catalog } from '../state/catalog.js';

@@ -1,8 +1,9 @@
 /** The ports of this host as a walk sees them. */
 import type { Port } from '../api/schema.js';
 import type { Views } from '../api/views.js';
-import type { Datapath, Target } from '../datapath/datapath.js';
+import type { Datapath } from '../datapath/datapath.js';
 import type { Kernel, Link } from '../datapath/kernel.js';
+import type { Target } from '../datapath/registry.js';
 import type { PortRecord } from '../model/objects.js';
 import type { Picture } from '../reconcile/desire.js';
 import { type DesiredPort, linkOf } from '../reconcile/plan.js';

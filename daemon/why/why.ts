@@ -1,7 +1,8 @@
 /** Looks at what a frame would meet from one end to the other, asks the far host, and walks the way. */
 import type { Peer } from '../api/schema.js';
 import type { Views } from '../api/views.js';
-import type { Datapath, Target } from '../datapath/datapath.js';
+import type { Datapath } from '../datapath/datapath.js';
+import type { Target } from '../datapath/registry.js';
 import { mtuThrough } from '../model/mtu.js';
 import type { NetworkRecord } from '../model/objects.js';
 import type { Reconciler } from '../reconcile/reconciler.js';

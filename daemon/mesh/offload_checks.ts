@@ -15,6 +15,7 @@ import { steadyNow } from '../steady_time.js';
 import type { EventBus } from '../telemetry/events.js';
 import { type CheckResult, type CheckState, checkOffload } from './offload_check.js';
 import { OffloadExchange } from './offload_exchange.js';
+import { nextTurns, type Turn } from './turns.js';
 
 export interface OffloadCheckView {
   state: CheckState;
@@ -63,12 +64,11 @@ const pauses: Record<CheckState, readonly [number, number]> = {
   off: [usualPause, usualPause],
 };
 
-interface Known {
+interface Known extends Turn {
   view: OffloadCheckView;
   circumstances: Circumstances;
   /** In the last minute. */
   heard: boolean;
-  due: number;
   pause: number;
   running: Promise<OffloadCheckView> | null;
 }
@@ -135,14 +135,8 @@ export class OffloadChecks {
 
   private tick(): void {
     this.look();
-    const all = [...this.known];
-    const room = mostAtOnce - all.filter(([, { running }]) => running !== null).length;
-    const due = all.filter(
-      ([, { running, heard, circumstances, due: at }]) =>
-        running === null && heard && circumstances.obstacle === null && at <= this.now(),
-    );
-    due.sort(([, one], [, other]) => one.due - other.due);
-    for (const [id, known] of due.slice(0, Math.max(0, room))) void this.run(id, known);
+    const may = (_: string, { heard, circumstances }: Known) => heard && circumstances.obstacle === null;
+    for (const [id, known] of nextTurns(this.known, this.now(), mostAtOnce, may)) void this.run(id, known);
   }
 
   /** Compares what is with what was. */

@@ -17,6 +17,7 @@ import { maxMtu, minMtu, minMtuOfIpv6, overhead } from '../model/mtu.js';
 import type { EventBus } from '../telemetry/events.js';
 import type { HelloState, Hellos } from './hellos.js';
 import { searchPath } from './path_search.js';
+import { nextTurns, type Turn } from './turns.js';
 
 /** What the kernel says of the way to a peer. */
 export interface Route {
@@ -61,11 +62,10 @@ const ethernetHeader = 14;
 const shortestPatience = 300;
 const longestPatience = 1500;
 
-interface Known {
+interface Known extends Turn {
   route: Route;
   limit: number | null;
   at: number | null;
-  due: number;
   /** Of a path that is narrower than the kernel believes: when more is tried, and the pause until it is tried again. */
   raiseAt: number;
   raise: number;
@@ -114,15 +114,8 @@ export class Paths {
 
   private tick(): void {
     this.look();
-    const now = this.now();
-    const all = [...this.known];
-    const room = mostAtOnce - all.filter(([, { running }]) => running !== null).length;
-    const due = all.filter(
-      ([id, { running, due: at }]) =>
-        running === null && at <= now && this.parts.hellos.view(id)?.state === 'alive',
-    );
-    due.sort(([, one], [, other]) => one.due - other.due);
-    for (const [id, known] of due.slice(0, Math.max(0, room))) void this.run(id, known);
+    const alive = (peer: string) => this.parts.hellos.view(peer)?.state === 'alive';
+    for (const [id, known] of nextTurns(this.known, this.now(), mostAtOnce, alive)) void this.run(id, known);
   }
 
   private look(): void {

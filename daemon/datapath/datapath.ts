@@ -200,10 +200,9 @@ export class Datapath {
       if (kept === null) continue;
       this.addPort(id, { ...place, pins: kept.pins }, () => kept.fds, guards.get(id) ?? null);
     }
-    const possible = ({ network, where }: DeclaredEntry) =>
-      this.known.has({ kind: 'network', id: network }) && this.known.has(where);
-    for (const entry of program.entries.filter(possible)) this.declare(entry);
-    for (const { network, mac, where } of program.learned.filter(possible))
+    const takes = (entry: DeclaredEntry) => this.takes(entry);
+    for (const entry of program.entries.filter(takes)) this.declare(entry);
+    for (const { network, mac, where } of program.learned.filter(takes))
       this.engine.fdbLearn(this.known.networks.need(network), mac, this.known.where(where));
     if (program.underlay !== null) this.setUnderlay(program.underlay);
   }
@@ -456,6 +455,11 @@ export class Datapath {
   /** Those of which the end was not told yet. */
   captures(): CaptureCounts[] {
     return this.engine.captures();
+  }
+
+  /** The network of an entry is here, and what it leads to. */
+  takes({ network, where }: DeclaredEntry): boolean {
+    return this.known.has({ kind: 'network', id: network }) && this.known.has(where);
   }
 
   declare(entry: DeclaredEntry): void {

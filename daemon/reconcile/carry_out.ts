@@ -108,7 +108,8 @@ export class Carrier {
         this.kernel.linkSet(step.netns, step.ifname, { noqueue: true });
         break;
       case 'declare':
-        this.datapath.declare(step.entry);
+        // Where its network, port or peer could not be made, that is told of, and the entry waits.
+        if (this.datapath.takes(step.entry)) this.datapath.declare(step.entry);
         break;
     }
     return [];

@@ -4,7 +4,7 @@ import type { PeerRecord, PortRecord } from '../model/objects.js';
 import type { Catalog } from '../state/catalog.js';
 import type { Failure } from './carry_out.js';
 import type { Conflict } from './conflicts.js';
-import { type FindingCode, type FindingDraft, finding } from './findings.js';
+import { type FindingCode, type FindingDraft, finding, findingTable } from './findings.js';
 import { linkOf, type Step } from './plan.js';
 import type { View } from './view.js';
 
@@ -151,11 +151,14 @@ function failureFinding({ step, error, gap }: Failure, peers: readonly PeerRecor
     const sentence = `${error.message}: what ${senders.join(' and ')} sends to it does not reach weftd`;
     return finding('UNDERLAY_PORT_FAILED', `UDP port ${gap.port}`, sentence);
   }
-  const { code, object } = subjectOf(step, peers);
-  return finding(code, object, `${error.message} (${error.code})`);
+  const { code, object, remedy } = subjectOf(step, peers);
+  return finding(code, object, `${error.message} (${error.code})`, remedy);
 }
 
-function subjectOf(step: Step, peers: readonly PeerRecord[]): { code: FindingCode; object: string } {
+function subjectOf(
+  step: Step,
+  peers: readonly PeerRecord[],
+): { code: FindingCode; object: string; remedy?: string } {
   switch (step.do) {
     case 'set-underlay':
       return { code: 'UNDERLAY_FAILED', object: 'underlay' };
@@ -169,9 +172,10 @@ function subjectOf(step: Step, peers: readonly PeerRecord[]): { code: FindingCod
     case 'remove-network':
       return { code: 'NETWORK_FAILED', object: `network ${step.name}` };
     case 'declare':
-      return { code: 'ENTRY_FAILED', object: `network ${step.entry.network}` };
+      return { code: 'ENTRY_FAILED', object: entryName(step.entry) };
     case 'undeclare':
-      return { code: 'ENTRY_FAILED', object: `network ${step.network}` };
+      // It is given up already.
+      return { code: 'ENTRY_FAILED', object: entryName(step), remedy: findingTable.NETWORK_FAILED.remedy };
     case 'delete-link':
       return { code: 'LINK_STRAY', object: `link ${step.ifname}` };
     case 'create-tap':
@@ -180,4 +184,8 @@ function subjectOf(step: Step, peers: readonly PeerRecord[]): { code: FindingCod
     default:
       return { code: 'PORT_FAILED', object: `port ${step.id}` };
   }
+}
+
+function entryName({ network, mac }: { network: string; mac: string }): string {
+  return `FDB entry ${mac} of network ${network}`;
 }

@@ -307,7 +307,7 @@ const kinds = {
   },
   ENTRY_FAILED: {
     severity: 'error',
-    meaning: 'A static FDB entry could not be put into the datapath.',
+    meaning: 'A static FDB entry could not be put into the datapath, or taken out of it.',
     remedy:
       'weftd tries again every 2 s; "journalctl -u weftd" has the reason, and "weft fdb rm NETWORK MAC" gives it up.',
   },

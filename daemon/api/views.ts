@@ -10,7 +10,7 @@ import type { Mesh, PeerHello } from '../mesh/mesh.js';
 import type { OffloadChecks } from '../mesh/offload_checks.js';
 import { overhead } from '../model/mtu.js';
 import type { EntryRecord, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
-import type { PeerView } from '../reconcile/desire.js';
+import { lostNetwork, type PeerView } from '../reconcile/desire.js';
 import type { FindingCode } from '../reconcile/findings.js';
 import { describeOffloads } from '../reconcile/offloads.js';
 import { type Desired, type DesiredPort, linkOf } from '../reconcile/plan.js';
@@ -379,7 +379,7 @@ export class Views {
     const failure = this.parts.reconciler.portFailure(port.id);
     if (failure !== null) return { state: 'failed', reason: `${failure.message} (${failure.code})` };
     if (!view.picture.desired.networks.has(port.network))
-      return { state: 'failed', reason: `network "${port.network}" is gone` };
+      return { state: 'failed', reason: lostNetwork(port.network, this.parts.catalog.shadowed()).problem };
     const place = view.actual.places.get(port.id);
     if (!view.actual.ports.has(port.id)) {
       return {

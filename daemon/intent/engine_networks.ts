@@ -132,7 +132,9 @@ export class EngineNetworkIntent {
       // Docker removes a network only without endpoints: what is left was forgotten. Ports of other origins keep the network.
       const ports = catalog.ports().filter(({ endpoint }) => endpoint?.engineNetwork === id);
       const others = catalog.ports().some((port) => port.network === name && port.endpoint === undefined);
-      const hidden = catalog.shadowed().some((one) => one.network.name === name);
+      const replaced = catalog
+        .shadowed()
+        .some(({ network, by }) => network.name === name && by.name === name);
       const entries = catalog.entries();
       await commitRemoval(this.parts, (tx) => {
         for (const port of ports) {
@@ -142,8 +144,8 @@ export class EngineNetworkIntent {
         tx.delete('engine-network', id);
         if (!ends || others) return;
         tx.delete('network', name);
-        // One that gave way to the file has no part in what is forwarded.
-        if (hidden) return;
+        // The entries are of the file's network of that name.
+        if (replaced) return;
         for (const entry of entries) if (entry.network === name) tx.delete('entry', entryKey(entry));
       });
       if (ends && !others)

@@ -38,21 +38,23 @@ export class NetworkIntent {
     return this.parts.mutex.run(async () => {
       const { catalog, events } = this.parts;
       // A shadowed network is not in force, but is the API's to remove.
-      const hidden = catalog.shadowed().find(({ network }) => network.name === name)?.network;
-      const network = hidden ?? catalog.network(name);
+      const shadow = catalog.shadowed().find((one) => one.network.name === name);
+      const network = shadow?.network ?? catalog.network(name);
+      // Its ports are on that of the file then.
+      const replaced = shadow?.by.name === name;
       const joined = catalog.engineNetworks().filter((one) => one.network === name).length;
       // Docker made it and is gone from it; ports of other origins have kept it, and Docker will not ask for it again.
       const orphaned = network.owner.kind === 'docker' && joined === 0;
       if (!orphaned) checkOwner(`network "${name}"`, network.owner, caller);
-      if (hidden === undefined && joined > 0 && !force)
+      if (!replaced && joined > 0 && !force)
         throw new WeftError('WEFT_NETWORK_OF_ENGINE', { name, count: joined });
-      const ports = hidden === undefined ? catalog.ports().filter((port) => port.network === name) : [];
+      const ports = replaced ? [] : catalog.ports().filter((port) => port.network === name);
       if (ports.length > 0 && !force)
         throw new WeftError('WEFT_NETWORK_HAS_PORTS', { name, count: ports.length });
       for (const port of ports) checkOwner(`port "${port.name ?? port.id}"`, port.owner, caller);
       await commitRemoval(this.parts, (tx) => {
         tx.delete('network', name);
-        if (hidden !== undefined) return;
+        if (replaced) return;
         const entries = catalog.entries();
         for (const port of ports) markRemoved(tx, port.id, entries);
         for (const entry of entries) if (entry.network === name) tx.delete('entry', entryKey(entry));

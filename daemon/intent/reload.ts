@@ -59,10 +59,15 @@ function checkAgainstStore(loaded: LoadedConfig, catalog: Catalog): void {
   const refuse = (reason: string): never => {
     throw new WeftError('WEFT_CONFIG', { reason });
   };
+  // One of the store gives way to the file, and comes into force when the file has neither its name nor its VNI.
+  const isFollowed = (name: string) =>
+    catalog
+      .shadowed()
+      .some(({ network }) => network.name === name && networks.every(({ vni }) => vni !== network.vni));
   for (const existing of catalog.networks()) {
     if (existing.owner.kind === 'file') {
       const count = catalog.ports().filter((port) => port.network === existing.name).length;
-      if (!names.has(existing.name) && count > 0) {
+      if (!names.has(existing.name) && count > 0 && !isFollowed(existing.name)) {
         refuse(`network "${existing.name}" is not in ${file} any more, but still has ${count} port(s)`);
       }
       continue;

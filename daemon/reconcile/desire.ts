@@ -13,7 +13,8 @@ import {
   unknownMtu,
 } from '../model/mtu.js';
 import type { EntryRecord, FdbLimits, NetworkRecord, PeerRecord, PortRecord } from '../model/objects.js';
-import { type FindingDraft, finding } from './findings.js';
+import type { Shadowed } from '../state/catalog.js';
+import { type FindingDraft, finding, findingTable } from './findings.js';
 import { type OffloadFaults, usedOffloads } from './offloads.js';
 import type { Desired } from './plan.js';
 import type { Resolution } from './resolver.js';
@@ -24,7 +25,7 @@ export interface Intent {
   /** Of the offloads, as the probe found them. */
   faults: OffloadFaults;
   networks: readonly (NetworkRecord & { limits: FdbLimits })[];
-  shadowed: readonly { network: NetworkRecord; by: NetworkRecord }[];
+  shadowed: readonly Shadowed[];
   peers: readonly PeerRecord[];
   ports: readonly PortRecord[];
   entries: readonly EntryRecord[];
@@ -274,13 +275,29 @@ function mtuFindings(
   });
 }
 
-function portFindings({ ports, networks }: Intent): FindingDraft[] {
+/** What became of a network of a port that is not in force, and what helps. */
+export function lostNetwork(
+  name: string,
+  shadowed: readonly Shadowed[],
+): { problem: string; remedy: string | undefined } {
+  const by = shadowed.find(({ network }) => network.name === name)?.by;
+  if (by === undefined) return { problem: `network "${name}" is gone`, remedy: undefined };
+  return {
+    problem: `network "${name}" is not in force, because network "${by.name}" of the configuration file has its VNI ${by.vni}`,
+    remedy: findingTable.NETWORK_SHADOWED.remedy,
+  };
+}
+
+function portFindings({ ports, networks, shadowed }: Intent): FindingDraft[] {
   const byName = new Map(networks.map((network) => [network.name, network]));
   return ports.flatMap((port) => {
     const network = byName.get(port.network);
     const object = `port ${port.id}`;
-    if (network === undefined)
-      return [finding('PORT_NO_NETWORK', object, `its network "${port.network}" is gone`)];
+    if (network === undefined) {
+      const { problem, remedy } = lostNetwork(port.network, shadowed);
+      const ofDocker = port.endpoint === undefined ? undefined : findingTable.ENGINE_NETWORK_LOST.remedy;
+      return [finding('PORT_NO_NETWORK', object, `its ${problem}`, remedy ?? ofDocker)];
+    }
     return port.addresses
       .filter((address) => network.subnets.some((subnet) => familyOf(subnet) === familyOf(address)))
       .filter(

@@ -3,18 +3,27 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseConfig } from '../config/load.js';
 import { refuse } from '../datapath/fake_engine.js';
 import { FakeNative } from '../datapath/fake_native.js';
-import { EngineNetworkIntent } from '../intent/engine_networks.js';
+import { type EngineNetworkCreate, EngineNetworkIntent } from '../intent/engine_networks.js';
 import { EntryIntent } from '../intent/entries.js';
 import { NetworkIntent } from '../intent/networks.js';
 import { PeerIntent } from '../intent/peers.js';
 import { PortIntent } from '../intent/ports.js';
 import { ReloadIntent } from '../intent/reload.js';
-import type { Owner } from '../model/objects.js';
+import type { Owner, PortRecord } from '../model/objects.js';
 import { MemoryStore } from '../state/memory_store.js';
-import type { FindingCode } from './findings.js';
+import { type FindingCode, findingTable } from './findings.js';
 import { buildWorld } from './testing/world.js';
 
 const owner: Owner = { kind: 'api', ref: 'weft' };
+const ofDocker: EngineNetworkCreate = {
+  id: 'd1'.repeat(32),
+  network: 'red',
+  vni: 43,
+  mtu: null,
+  internal: false,
+  foreignIpam: true,
+  pools: [],
+};
 
 let native: FakeNative;
 let answer: () => Promise<string[]>;
@@ -49,6 +58,7 @@ async function restart(config: string): Promise<void> {
 
 const codes = () => world.reconciler.findings.map(({ code, object }) => `${code} ${object}`);
 const one = (code: FindingCode) => world.reconciler.findings.find((found) => found.code === code);
+const remedyOf = (code: FindingCode) => findingTable[code].remedy;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] });
@@ -61,6 +71,139 @@ beforeEach(() => {
 afterEach(async () => {
   await world.reconciler.stop();
   vi.useRealTimers();
+});
+
+describe('a network that the file declares, too', () => {
+  const red = 'networks: { red: { vni: 50 } }';
+
+  it('is a warning after the start until it is removed, and the file, which is in force, has its ports', async () => {
+    await world.networks.create({ name: 'red', vni: 43 }, owner);
+    const port = await world.ports.add({ network: 'red', netns: 'one' }, null, owner);
+    await restart(red);
+    expect(codes()).toEqual(['NETWORK_SHADOWED network red']);
+    expect(one('NETWORK_SHADOWED')).toMatchObject({
+      severity: 'warning',
+      message:
+        'network "red" is in the configuration file and was made by "weft network create" too; the file is in force',
+      remedy: remedyOf('NETWORK_SHADOWED'),
+    });
+    expect([...native.engine.networks.values()].map(({ vni }) => vni)).toEqual([50]);
+    await world.networks.remove('red', owner, false);
+    await world.reconciler.settle();
+    expect([codes(), world.catalog.network('red').vni, world.catalog.ports()]).toEqual([[], 50, [port]]);
+  });
+
+  it('is a warning until the file has it no more, also while it has ports', async () => {
+    await world.networks.create({ name: 'red', vni: 43 }, owner);
+    await world.ports.add({ network: 'red', netns: 'one' }, null, owner);
+    await restart(red);
+    expect(codes()).toEqual(['NETWORK_SHADOWED network red']);
+    await world.reload('networks: { green: { vni: 50 } }');
+    expect([codes(), world.catalog.network('red').vni, native.openFds.size]).toEqual([[], 43, 1]);
+  });
+
+  it('stays in the file while its ports would be left without one', async () => {
+    await world.networks.create({ name: 'red', vni: 43 }, owner);
+    await world.ports.add({ network: 'red', netns: 'one' }, null, owner);
+    await restart(red);
+    await expect(world.reload('networks: { green: { vni: 43 } }')).rejects.toMatchObject({
+      code: 'WEFT_CONFIG',
+      message: expect.stringContaining('network "red" is not in f.yaml any more, but still has 1 port(s)'),
+    });
+  });
+
+  it('is told of as made by Docker, which alone can remove it', async () => {
+    await world.engineNetworks.create(ofDocker);
+    await restart(red);
+    expect(one('NETWORK_SHADOWED')).toMatchObject({
+      message: 'network "red" is in the configuration file and was made by Docker too; the file is in force',
+      remedy: expect.stringContaining('"docker network rm NAME"'),
+    });
+    await expect(world.networks.remove('red', owner, false)).rejects.toMatchObject({
+      code: 'WEFT_NOT_OWNER',
+    });
+    await world.engineNetworks.remove(ofDocker.id);
+    await world.reconciler.settle();
+    expect([codes(), world.catalog.network('red').vni]).toEqual([[], 50]);
+  });
+});
+
+describe('a network whose VNI the file has taken', () => {
+  let port: PortRecord;
+
+  beforeEach(async () => {
+    await world.networks.create({ name: 'red', vni: 43 }, owner);
+    port = await world.ports.add({ network: 'red', netns: 'one' }, null, owner);
+    await restart('networks: { blue: { vni: 43 } }');
+  });
+
+  it('is a warning, and an error for its ports, until the file leaves its VNI to it', async () => {
+    expect(codes()).toEqual([`PORT_NO_NETWORK port ${port.id}`, 'NETWORK_SHADOWED network red']);
+    expect(one('NETWORK_SHADOWED')).toMatchObject({
+      severity: 'warning',
+      message: 'network "red" has VNI 43, which network "blue" of the configuration file has taken',
+    });
+    // To create the network again is no way out: there is one.
+    expect(one('PORT_NO_NETWORK')).toMatchObject({
+      severity: 'error',
+      message:
+        'its network "red" is not in force, because network "blue" of the configuration file has its VNI 43',
+      remedy: remedyOf('NETWORK_SHADOWED'),
+    });
+    expect(native.openFds.size).toBe(0);
+    await world.reload('networks: { blue: { vni: 44 } }');
+    expect([codes(), native.openFds.size]).toEqual([[], 1]);
+  });
+
+  it('is removed only with its ports, which nobody else has', async () => {
+    await expect(world.networks.remove('red', owner, false)).rejects.toMatchObject({
+      code: 'WEFT_NETWORK_HAS_PORTS',
+    });
+    await world.networks.remove('red', owner, true);
+    await world.reconciler.settle();
+    expect([codes(), world.catalog.ports()]).toEqual([[], []]);
+  });
+});
+
+describe('a network of Docker whose VNI the file has taken', () => {
+  it('is an error until Docker removes it, and leaves no entries to another one of its name', async () => {
+    await world.engineNetworks.create(ofDocker);
+    await world.entries.add({ network: 'red', mac: '02:00:00:00:00:09', peer: '10.99.0.2' }, owner);
+    await restart('networks: { blue: { vni: 43 } }\npeers: [10.99.0.2]');
+    expect(codes()).toEqual(['ENGINE_NETWORK_LOST network red', 'NETWORK_SHADOWED network red']);
+    expect(one('ENGINE_NETWORK_LOST')).toMatchObject({
+      message:
+        'network d1d1d1d1d1d1 of Docker is cut off: its network "red" is not in force, because network "blue" of the configuration file has its VNI 43',
+      remedy: remedyOf('NETWORK_SHADOWED'),
+    });
+    await world.engineNetworks.remove(ofDocker.id);
+    await world.reconciler.settle();
+    expect([codes(), world.catalog.entries()]).toEqual([[], []]);
+  });
+});
+
+describe('a port whose network is gone', () => {
+  it('is an error until there is one of that name', async () => {
+    const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    await restart('networks: {}');
+    expect(codes()).toEqual([`PORT_NO_NETWORK port ${port.id}`]);
+    expect(one('PORT_NO_NETWORK')).toMatchObject({
+      severity: 'error',
+      message: 'its network "blue" is gone',
+      remedy: expect.stringMatching(/"weft network create NAME".*"weft port rm REF"/),
+    });
+    expect(native.openFds.size).toBe(0);
+    await world.networks.create({ name: 'blue' }, owner);
+    expect([codes(), native.openFds.size]).toEqual([[], 1]);
+  });
+
+  it('is an error until the port is removed', async () => {
+    const port = await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    await restart('networks: {}');
+    expect(codes()).toEqual([`PORT_NO_NETWORK port ${port.id}`]);
+    await world.ports.remove(port.id, owner);
+    expect([codes(), native.links('/run/netns/one')]).toEqual([[], []]);
+  });
 });
 
 describe('a static FDB entry', () => {

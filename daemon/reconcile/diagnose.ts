@@ -4,6 +4,7 @@ import type { PeerRecord, PortRecord } from '../model/objects.js';
 import type { Catalog } from '../state/catalog.js';
 import type { Failure } from './carry_out.js';
 import type { Conflict } from './conflicts.js';
+import { lostNetwork } from './desire.js';
 import { type FindingCode, type FindingDraft, finding, findingTable } from './findings.js';
 import { linkOf, type Step } from './plan.js';
 import type { View } from './view.js';
@@ -13,7 +14,7 @@ const arrivalTime = 15_000;
 
 export function diagnose(
   view: View,
-  catalog: Pick<Catalog, 'ports' | 'peers' | 'engineNetworks' | 'config'>,
+  catalog: Pick<Catalog, 'ports' | 'peers' | 'engineNetworks' | 'shadowed' | 'config'>,
   counters: NamedCounters,
   now: number,
   label: (port: PortRecord) => string,
@@ -57,8 +58,13 @@ export function diagnose(
       .engineNetworks()
       .filter(({ network }) => !view.picture.desired.networks.has(network))
       .map(({ id, network }) => {
-        const sentence = `network ${id.slice(0, 12)} of Docker is on network "${network}", which is declared no more`;
-        return finding('ENGINE_NETWORK_LOST', `network ${network}`, sentence);
+        const { problem, remedy } = lostNetwork(network, catalog.shadowed());
+        const what =
+          remedy === undefined
+            ? `on network "${network}", which is declared no more`
+            : `cut off: its ${problem}`;
+        const sentence = `network ${id.slice(0, 12)} of Docker is ${what}`;
+        return finding('ENGINE_NETWORK_LOST', `network ${network}`, sentence, remedy);
       }),
     ...shareFindings(view, catalog),
     ...view.conflicts.flatMap((conflict) => conflictFinding(conflict, catalog, label)),

@@ -135,7 +135,7 @@ const kinds = {
     severity: 'warning',
     meaning: 'Two origins declare one network, or two networks one VNI.',
     remedy:
-      'Remove or rename one of the two networks: "weft network rm NAME", or in the configuration file and then "weft reload".',
+      'Remove the one that is not of the configuration file ("weft network rm NAME", of Docker "docker network rm NAME"), or give the one of the file another name or another VNI there and run "weft reload".',
   },
   NETWORK_FAILED: {
     severity: 'error',
@@ -204,7 +204,8 @@ const kinds = {
   PORT_NO_NETWORK: {
     severity: 'error',
     meaning: 'The network of a port is gone.',
-    remedy: 'Create the network again ("weft network create NAME"), or remove the port ("weft port rm REF").',
+    remedy:
+      'Declare the network again in the configuration file and run "weft reload", or create it ("weft network create NAME"), with the VNI that it has on the other hosts; or remove the port ("weft port rm REF").',
   },
   PORT_FAILED: {
     severity: 'error',

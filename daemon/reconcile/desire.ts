@@ -169,10 +169,10 @@ function viewPeers(
   const views = new Map<string, PeerView>();
   for (const peer of peers) {
     const object = `peer ${peer.address}`;
-    const { address, reason } = around.resolve(peer.address);
+    const { address, reason, pending } = around.resolve(peer.address);
     const other = address === null ? undefined : owners.get(address);
     if (address === null) {
-      findings.push(finding('PEER_UNRESOLVED', object, reason));
+      if (!pending) findings.push(finding('PEER_UNRESOLVED', object, reason));
       views.set(peer.id, { ...nowhere, state: 'unresolved', endpoint: null, reason });
     } else if (around.ownAddresses.has(address) || isLoopback(address)) {
       views.set(peer.id, {

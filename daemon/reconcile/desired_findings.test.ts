@@ -60,6 +60,9 @@ const codes = () => world.reconciler.findings.map(({ code, object }) => `${code}
 const one = (code: FindingCode) => world.reconciler.findings.find((found) => found.code === code);
 const remedyOf = (code: FindingCode) => findingTable[code].remedy;
 
+/** A loaded machine takes its time. */
+const patient = { timeout: 15_000 };
+
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] });
   native = new FakeNative();
@@ -71,6 +74,39 @@ beforeEach(() => {
 afterEach(async () => {
   await world.reconciler.stop();
   vi.useRealTimers();
+});
+
+describe('the name of a peer', () => {
+  it('that does not resolve is a warning until it does', async () => {
+    await world.peers.add({ address: 'h2.example' }, owner);
+    await expect.poll(codes, patient).toEqual(['PEER_UNRESOLVED peer h2.example']);
+    expect(one('PEER_UNRESOLVED')).toMatchObject({
+      severity: 'warning',
+      message: 'h2.example does not resolve: ENOTFOUND',
+      remedy: expect.stringContaining('"getent ahosts NAME"'),
+    });
+    answer = () => Promise.resolve(['10.99.0.3']);
+    vi.advanceTimersByTime(5000);
+    await world.reconciler.settle();
+    await expect.poll(codes, patient).toEqual([]);
+    expect([...native.engine.peers.values()].map(({ address }) => address)).toContain('10.99.0.3');
+  });
+
+  it('is no finding while it is asked for, unless the resolver is silent', async () => {
+    let resolve: (addresses: string[]) => void = () => undefined;
+    answer = () =>
+      new Promise((done) => {
+        resolve = done;
+      });
+    await world.peers.add({ address: 'h2.example' }, owner);
+    expect(codes()).toEqual([]);
+    vi.advanceTimersByTime(5000);
+    await world.reconciler.settle();
+    expect(codes()).toEqual(['PEER_UNRESOLVED peer h2.example']);
+    expect(one('PEER_UNRESOLVED')?.message).toBe('the resolver has not answered for h2.example yet');
+    resolve(['10.99.0.3']);
+    await expect.poll(codes, patient).toEqual([]);
+  });
 });
 
 describe('a network that the file declares, too', () => {

@@ -32,13 +32,17 @@ async function known(name = 'h2.test') {
 }
 
 it('takes a numeric address as it is', async () => {
-  expect(await known('10.0.0.2')).toEqual({ address: '10.0.0.2', reason: null });
+  expect(await known('10.0.0.2')).toEqual({ address: '10.0.0.2', reason: null, pending: false });
   expect(asked).toBe(0);
 });
 
 it('asks for a name every 30 s, and tells of another address', async () => {
   answer = ['10.0.0.2'];
-  expect(resolver.resolve('h2.test')).toEqual({ address: null, reason: 'the name is being resolved' });
+  expect(resolver.resolve('h2.test')).toEqual({
+    address: null,
+    reason: 'the name is being resolved',
+    pending: true,
+  });
   expect(await known()).toMatchObject({ address: '10.0.0.2', reason: null });
   answer = ['10.0.0.102'];
   now = 29_999;
@@ -82,6 +86,7 @@ it('says why a name has no address yet, once for each reason', async () => {
   expect(await known()).toMatchObject({
     address: null,
     reason: 'h2.test does not resolve: it has no address',
+    pending: false,
   });
   now = 5000;
   await known();

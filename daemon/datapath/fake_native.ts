@@ -233,12 +233,14 @@ export class FakeNative implements Native {
   }
 
   pathMtu(address: string): number {
+    this.failIfAsked('pathMtu');
     const mtu = this.pathMtus.get(address) ?? 1500;
     if (mtu === 0) throw refuse('ENETUNREACH', 'connect');
     return mtu;
   }
 
   sourceAddress(address: string): string {
+    this.failIfAsked('sourceAddress');
     const toDefault = address.startsWith('192.0.2.');
     if (address.includes(':') || (toDefault && !this.defaultRoute)) throw refuse('ENETUNREACH', 'connect');
     return '10.99.0.1';

@@ -51,3 +51,19 @@ export function isNativeError(error: unknown): error is NativeError {
 export function errnoOf(error: unknown): string | null {
   return error instanceof Error && 'code' in error ? String(error.code) : null;
 }
+
+/** What the kernel answers for want of something, whatever was asked. */
+const passing: ReadonlySet<string | null> = new Set([
+  'EMFILE',
+  'ENFILE',
+  'ENOMEM',
+  'ENOBUFS',
+  'EAGAIN',
+  'EINTR',
+  'EIO',
+]);
+
+/** True when an error says nothing about what was asked, and it may be asked again. */
+export function isPassing(error: unknown): boolean {
+  return passing.has(errnoOf(error));
+}

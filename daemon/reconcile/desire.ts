@@ -35,17 +35,24 @@ export interface Intent {
 export interface Surroundings {
   /** Numeric addresses of this host's links. */
   ownAddresses: ReadonlySet<string>;
-  /** Why they are those of an earlier round; null when they are of this one. */
-  unreadable: string | null;
+  /** The errors for which own and default addresses are those of an earlier round; null when they are of this one. */
+  unreadable: { links: string | null; routes: string | null };
   /** What the kernel would send from where no address is configured. */
   defaultAddresses: readonly string[];
   resolve(address: string): Resolution;
-  /** Bytes of IP on the way to a numeric address; null without a route. */
-  pathMtu(address: string): number | null;
+  /** The way to a numeric address. */
+  route(address: string): Route;
   /** Bytes of IP that arrive at a peer, by its ID, where that is less than the kernel knows of; else null. */
   pathLimit(peer: string): number | null;
   /** Of what the peers computed by themselves for the network with a VNI; null where none says anything. `peer` is its ID. */
   leastMtu(vni: number): { peer: string; mtu: number } | null;
+}
+
+export interface Route {
+  /** Bytes of IP on the way; null without a route. */
+  mtu: number | null;
+  /** The error for which it is that of an earlier round, or not known at all; null when it is of this one. */
+  unread: string | null;
 }
 
 export interface PeerView {
@@ -78,7 +85,8 @@ export interface Picture {
 export function desire(intent: Intent, around: Surroundings): Picture {
   const findings: FindingDraft[] = [];
   const underlay = viewUnderlay(intent, around, findings);
-  const peers = viewPeers(intent.peers, around, findings);
+  const unreadRoutes: string[] = [];
+  const peers = viewPeers(intent.peers, around, findings, unreadRoutes);
   const programmed = intent.peers.flatMap((peer) => {
     const view = peers.get(peer.id);
     return view?.state === 'programmed' && view.endpoint !== null
@@ -92,11 +100,8 @@ export function desire(intent: Intent, around: Surroundings): Picture {
       mtu === 'auto' ? autoMtu(Math.min(fitting, around.leastMtu(vni)?.mtu ?? maxMtu)) : mtu,
     ]),
   );
-  if (around.unreadable !== null) {
-    const sentence = `the links of this host cannot be listed (${around.unreadable}); weftd goes on with what it saw last`;
-    findings.push(finding('HOST_UNREADABLE', 'host', sentence));
-  }
   findings.push(
+    ...unreadableFindings(around, unreadRoutes),
     ...networkFindings(intent, fitting),
     ...mtuFindings(intent, mtus, around),
     ...portFindings(intent),
@@ -151,11 +156,27 @@ function viewUnderlay(
   if (absent.length > 0)
     reason = `${absent.join(' and ')} ${absent.length === 1 ? 'is' : 'are'} on no link of this host`;
   // Without a peer, nothing is to be sent.
-  else if (configured.length === 0 && peers.length > 0 && around.defaultAddresses.length === 0)
+  else if (
+    configured.length === 0 &&
+    peers.length > 0 &&
+    around.defaultAddresses.length === 0 &&
+    around.unreadable.routes === null
+  )
     reason = 'this host has no route to send through';
   if (reason !== null)
     findings.push(finding('UNDERLAY_DEGRADED', 'underlay', `the underlay is not complete: ${reason}`));
   return { addresses: configured.length > 0 ? configured : [...around.defaultAddresses], usable, reason };
+}
+
+function unreadableFindings({ unreadable }: Surroundings, unreadRoutes: readonly string[]): FindingDraft[] {
+  const routes = unreadable.routes ?? unreadRoutes[0];
+  const problems = [
+    ...(unreadable.links === null ? [] : [`the links of this host cannot be listed (${unreadable.links})`]),
+    ...(routes === undefined ? [] : [`the routes of this host cannot be read (${routes})`]),
+  ];
+  if (problems.length === 0) return [];
+  const sentence = `${problems.join(' and ')}; weftd goes on with what it saw last`;
+  return [finding('HOST_UNREADABLE', 'host', sentence)];
 }
 
 const nowhere = { routeMtu: null, pathMtu: null };
@@ -164,6 +185,7 @@ function viewPeers(
   peers: readonly PeerRecord[],
   around: Surroundings,
   findings: FindingDraft[],
+  unreadRoutes: string[],
 ): Map<string, PeerView> {
   const owners = new Map<string, PeerRecord>();
   const views = new Map<string, PeerView>();
@@ -187,10 +209,11 @@ function viewPeers(
       views.set(peer.id, { ...nowhere, state: 'failed', endpoint: address, reason: sentence });
     } else {
       owners.set(address, peer);
-      const routeMtu = around.pathMtu(address);
+      const { mtu: routeMtu, unread } = around.route(address);
+      if (unread !== null) unreadRoutes.push(unread);
       const limit = around.pathLimit(peer.id) ?? Number.POSITIVE_INFINITY;
       const pathMtu = routeMtu === null ? null : Math.min(routeMtu, limit);
-      const noRoute = routeMtu === null ? `the kernel has no route to ${address}` : null;
+      const noRoute = routeMtu === null && unread === null ? `the kernel has no route to ${address}` : null;
       if (noRoute !== null) findings.push(finding('PEER_NO_ROUTE', object, noRoute));
       views.set(peer.id, { state: 'programmed', endpoint: address, routeMtu, pathMtu, reason: noRoute });
     }

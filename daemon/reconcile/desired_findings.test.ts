@@ -109,6 +109,46 @@ describe('the name of a peer', () => {
   });
 });
 
+describe('a peer without a route', () => {
+  it('is a warning until there is one, and stays programmed', async () => {
+    native.pathMtus.set('10.99.0.2', 0);
+    await world.reconciler.settle();
+    expect(codes()).toEqual(['PEER_NO_ROUTE peer 10.99.0.2']);
+    expect(one('PEER_NO_ROUTE')).toMatchObject({
+      severity: 'warning',
+      message: 'the kernel has no route to 10.99.0.2',
+      remedy: expect.stringContaining('"ip route get ADDRESS"'),
+    });
+    expect(native.engine.peers.size).toBe(1);
+    native.pathMtus.delete('10.99.0.2');
+    await world.reconciler.settle();
+    expect(codes()).toEqual([]);
+  });
+
+  it('is not one whose route the kernel cannot tell just now, and nothing follows from that', async () => {
+    native.defaultRoute = false;
+    native.pathMtus.set('10.99.0.2', 1400);
+    await world.ports.add({ network: 'blue', netns: 'one' }, null, owner);
+    native.engine.calls.length = 0;
+    native.failures.set('pathMtu', refuse('EMFILE', 'socket'));
+    native.failures.set('sourceAddress', refuse('EMFILE', 'socket'));
+    await world.reconciler.settle();
+    expect(codes()).toEqual(['HOST_UNREADABLE host']);
+    expect(one('HOST_UNREADABLE')?.message).toBe(
+      'the routes of this host cannot be read (EMFILE); weftd goes on with what it saw last',
+    );
+    expect(native.engine.calls).toEqual([]);
+    expect(native.links('/run/netns/one').map(({ mtu }) => mtu)).toEqual([1350]);
+    expect(world.reconciler.view.picture.underlay.addresses).toEqual(['10.99.0.1']);
+
+    await world.peers.add({ address: '10.99.0.3' }, owner);
+    expect(codes()).toEqual(['HOST_UNREADABLE host']);
+    native.failures.clear();
+    await world.reconciler.settle();
+    expect(codes()).toEqual([]);
+  });
+});
+
 describe('a network that the file declares, too', () => {
   const red = 'networks: { red: { vni: 50 } }';
 

@@ -1,5 +1,5 @@
 /** Finds the network namespace that a user means, and finds it again later. */
-import { errnoOf, type Kernel } from '../datapath/kernel.js';
+import { errnoOf, isPassing, type Kernel } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
 import type { NetnsRecord } from '../model/objects.js';
 import type { Place } from './plan.js';
@@ -176,21 +176,6 @@ export class Namespaces {
       throw new WeftError('WEFT_NETNS_NOT_FOUND', { netns: given, reason }, { cause });
     }
   }
-}
-
-/** What the kernel answers for want of something, whatever was asked. */
-const passing: ReadonlySet<string | null> = new Set([
-  'EMFILE',
-  'ENFILE',
-  'ENOMEM',
-  'ENOBUFS',
-  'EAGAIN',
-  'EINTR',
-  'EIO',
-]);
-
-function isPassing(error: unknown): boolean {
-  return passing.has(errnoOf(error));
 }
 
 function unsure(record: NetnsRecord, error: unknown): Place {

@@ -1,33 +1,18 @@
-/**
- * A host with a container engine: a real dockerd and a weftd at their default paths, in namespaces of every kind, with a PID 1, a /run and
- * a disk of its own. It can lose its power and boot again.
- */
+/** A host with a container engine: a real dockerd and a weftd at their default paths. */
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
-import { ApiClient } from '../daemon/cli/client.js';
-import { defaultLimits } from '../daemon/cli/io.js';
-import { makeCgroups, removeCgroups } from './cgroups.js';
 import { dockerHostInit, weftdProgram, weftProgram } from './checkout.js';
-import { attempt, CommandError, type Output, type RunOptions } from './command.js';
+import { CommandError, type Output, type RunOptions } from './command.js';
+import { configText, type HostConfig } from './config.js';
 import { Container } from './container.js';
 import { imageSettings, labImage } from './docker-image.js';
-import { killed, type Namespace } from './namespace.js';
+import { PoweredHost, type PoweredHostParts } from './powered-host.js';
 import { ended, hasEnded, innerPid, onlyChild, read, spawnIn } from './processes.js';
 import { until } from './wait.js';
-import { WeftClient } from './weft-client.js';
 
-export interface DockerHostParts {
-  name: string;
-  dir: string;
-  ipv4: string;
-  ipv6: string;
-  /** Makes the network namespace of the host, with its link to the underlay. */
-  plug: () => Promise<Namespace>;
-  /** Removes that link: a namespace goes on answering for a moment after its last process. */
-  unplug: () => Promise<void>;
+export interface DockerHostParts extends PoweredHostParts {
   /** The tar file of the image that containers are made of. */
   image: () => Promise<string>;
 }
@@ -40,47 +25,15 @@ interface Program {
   pid: number;
 }
 
-/** What runs while the host has power. */
-interface Power {
-  namespace: Namespace;
-  /** The unshare that waits for PID 1. */
-  child: ChildProcess;
-  /** PID of the host's PID 1. */
-  init: number;
-  cgroups: string[];
-  api: ApiClient;
-}
-
 const clientSettings = { DOCKER_HOST: 'unix:///var/run/docker.sock', DOCKER_CONFIG: '/run/docker/client' };
 
-export class DockerHost extends WeftClient {
-  readonly name: string;
-  readonly dir: string;
-  readonly ipv4: string;
-  readonly ipv6: string;
-  readonly #parts: DockerHostParts;
-  #power: Power | undefined;
+export class DockerHost extends PoweredHost<DockerHostParts> {
   #weftd: Program | undefined;
   #dockerd: Program | undefined;
 
   constructor(parts: DockerHostParts) {
-    super();
-    this.#parts = parts;
-    this.name = parts.name;
-    this.dir = parts.dir;
-    this.ipv4 = parts.ipv4;
-    this.ipv6 = parts.ipv6;
+    super(parts);
     mkdirSync(this.#disk('etc/weft'), { recursive: true });
-  }
-
-  /** The host's network namespace. */
-  get namespace(): Namespace {
-    return this.#powered.namespace;
-  }
-
-  /** PID of the host's PID 1. */
-  get init(): number {
-    return this.#powered.init;
   }
 
   /** PIDs here, outside the host. */
@@ -92,90 +45,38 @@ export class DockerHost extends WeftClient {
     return running(this.#dockerd, `${this.name} has no dockerd running`).pid;
   }
 
-  override get api(): ApiClient {
-    return this.#powered.api;
-  }
-
-  /** Where a file of the host, such as a socket in its /run, is found from here while the host has power. */
-  path(inside: string): string {
-    return `/proc/${this.init}/root${inside}`;
-  }
-
   /** Everything that the daemons of this host have logged. */
   get weftdLog(): string {
-    return read(this.#log('weftd'));
+    return read(this.log('weftd'));
   }
 
   get dockerdLog(): string {
-    return read(this.#log('dockerd'));
+    return read(this.log('dockerd'));
   }
 
   // Power
 
   /** Boots the host: nothing runs in it yet. */
-  async powerOn(): Promise<void> {
-    const namespace = await this.#parts.plug();
-    const cgroups = makeCgroups(namespace.name);
-    writeFileSync(join(this.dir, 'cgroups'), JSON.stringify(cgroups));
-    const log = openSync(this.#log('init'), 'a');
-    const child = spawnIn(cgroups, log, {}, [
-      ...['nsenter', `--net=${namespace.path}`, '--'],
-      ...['unshare', '--mount', '--propagation', 'private', '--uts', '--ipc', '--pid', '--cgroup'],
-      ...['--fork', '--kill-child', '--', dockerHostInit, this.#disk(), this.name],
-    ]);
-    closeSync(log);
-    try {
-      const init = await until(`${this.name} boots`, () => {
-        if (hasEnded(child)) throw new Error(read(this.#log('init')));
-        const pid = onlyChild(child);
-        return pid !== undefined && read(`/proc/${pid}/comm`).trim() === 'tini' && pid;
-      });
-      const api = new ApiClient(`/proc/${init}/root/run/weft/weft.sock`, defaultLimits);
-      this.#power = { namespace, child, init, cgroups, api };
-    } catch (error) {
-      await killed(child);
-      throw error;
-    }
+  powerOn(): Promise<void> {
+    return this.boot([dockerHostInit, this.#disk(), this.name], 'tini');
   }
 
-  /** The host loses its power: every process of it ends at once, its namespaces go, its disk stays. */
-  async powerOff(): Promise<void> {
-    const power = this.#power;
-    if (power === undefined) return;
-    this.#power = undefined;
-    await power.api.close();
-    try {
-      process.kill(power.init, 'SIGKILL');
-    } catch {
-      // It ended by itself.
-    }
-    await this.#parts.unplug();
-    const children = [power.child, this.#weftd?.child, this.#dockerd?.child];
+  protected override async letGo(): Promise<void> {
+    const programs = [this.#weftd, this.#dockerd];
     this.#weftd = undefined;
     this.#dockerd = undefined;
-    await Promise.all(children.map((child) => child && ended(child)));
-    await power.namespace.remove();
-    await removeCgroups(power.cgroups);
+    await Promise.all(programs.map((program) => program && ended(program.child)));
   }
 
   // weftd
 
   /** Writes /etc/weft/weft.yaml: an object becomes YAML, with the host's name and addresses where it says nothing of them. */
-  configure(config: Record<string, unknown> | string): void {
-    const underlay = { addresses: [this.ipv4, this.ipv6] };
-    const complete =
-      typeof config === 'string'
-        ? config
-        : stringify({
-            host: { name: this.name },
-            ...config,
-            underlay: { ...underlay, ...(config.underlay as object | undefined) },
-          });
-    writeFileSync(this.#disk('etc/weft/weft.yaml'), complete);
+  configure(config: HostConfig): void {
+    writeFileSync(this.#disk('etc/weft/weft.yaml'), configText(this, config));
   }
 
   /** Starts weftd and waits until it has settled; an object is written to its configuration first. */
-  async startWeftd(config?: Record<string, unknown> | string): Promise<void> {
+  async startWeftd(config?: HostConfig): Promise<void> {
     if (config !== undefined) this.configure(config);
     this.#weftd = await this.#start('weftd', [process.execPath, weftdProgram]);
     await this.weftdIsReady();
@@ -234,8 +135,7 @@ export class DockerHost extends WeftClient {
     const seconds = (performance.now() - began) / 1000;
     if (hasEnded(dockerd.child)) throw new Error(`dockerd on ${this.name} ended:\n${this.dockerdLog}`);
     const image = await this.tryDocker(['image', 'inspect', labImage]);
-    if (image.status !== 0)
-      await this.docker('import', ...imageSettings, await this.#parts.image(), labImage);
+    if (image.status !== 0) await this.docker('import', ...imageSettings, await this.parts.image(), labImage);
     return seconds;
   }
 
@@ -280,14 +180,9 @@ export class DockerHost extends WeftClient {
 
   // Programs
 
-  /** A command line that runs `argv` in the host. */
-  enter(argv: readonly string[]): string[] {
+  override enter(argv: readonly string[]): string[] {
     const namespaces = ['-m', '-u', '-i', '-n', '-p', '-C'];
     return ['nsenter', '-t', `${this.init}`, ...namespaces, '--', ...argv];
-  }
-
-  attempt(argv: readonly string[], options?: RunOptions): Promise<Output> {
-    return attempt(this.enter(argv), options);
   }
 
   /** The end of both logs, without the chatter of containerd, for the message of a failure. */
@@ -297,34 +192,25 @@ export class DockerHost extends WeftClient {
     return `--- weftd on ${this.name}\n${tail(this.weftdLog)}\n--- dockerd on ${this.name}\n${tail(dockerd)}`;
   }
 
-  get #powered(): Power {
-    if (this.#power === undefined) throw new Error(`${this.name} has no power`);
-    return this.#power;
-  }
-
   #disk(path = ''): string {
     return join(this.dir, 'disk', path);
   }
 
-  #log(name: string): string {
-    return join(this.dir, `${name}.log`);
-  }
-
   /** Starts a daemon in the host, as a member of its cgroups; its output goes to a file. */
   async #start(name: string, argv: readonly string[]): Promise<Program> {
-    const log = openSync(this.#log(name), 'a');
+    const log = openSync(this.log(name), 'a');
     // /tmp is the machine's.
-    const child = spawnIn(this.#powered.cgroups, log, { TMPDIR: '/run' }, this.enter(argv));
+    const child = spawnIn(this.power.cgroups, log, { TMPDIR: '/run' }, this.enter(argv));
     closeSync(log);
     const pid = await until(`${name} is started on ${this.name}`, () => hasEnded(child) || onlyChild(child));
-    if (pid === true) throw new Error(`${name} on ${this.name} ended:\n${read(this.#log(name))}`);
+    if (pid === true) throw new Error(`${name} on ${this.name} ended:\n${read(this.log(name))}`);
     return { child, pid };
   }
 
   async #endWeftd(signal: NodeJS.Signals): Promise<void> {
     const weftd = this.#weftd;
     this.#weftd = undefined;
-    await this.#powered.api.close();
+    await this.power.api.close();
     await end(weftd, signal);
   }
 

@@ -2,24 +2,16 @@
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import type { Port } from '../daemon/api/schema.js';
 import { ApiClient } from '../daemon/cli/client.js';
 import { defaultLimits } from '../daemon/cli/io.js';
 import { weftdProgram, weftProgram } from './checkout.js';
 import { attempt, type Output, type RunOptions } from './command.js';
+import { configText, type HostConfig } from './config.js';
 import type { Guest } from './guest.js';
 import { killed, type Namespace } from './namespace.js';
 import { until } from './wait.js';
-import { WeftClient } from './weft-client.js';
-
-export interface AttachOptions {
-  ifname?: string;
-  name?: string;
-  mac?: string;
-  addresses?: readonly string[];
-  spoof?: 'allow' | 'deny';
-}
+import { type AttachOptions, WeftClient } from './weft-client.js';
 
 export interface StartOptions {
   /** Put before the command line of weftd, such as `setpriv …`. */
@@ -75,17 +67,8 @@ export class Host extends WeftClient {
    * Writes the configuration file: an object becomes YAML, with the host's name and addresses where it says nothing of them, and without
    * the Docker plugin: these hosts share the machine's /run, where only one weftd could serve it.
    */
-  configure(config: Record<string, unknown> | string): void {
-    const complete =
-      typeof config === 'string'
-        ? config
-        : stringify({
-            host: { name: this.name },
-            docker: { plugin: 'off', api: 'off' },
-            ...config,
-            underlay: { addresses: [this.ipv4, this.ipv6], ...(config.underlay as object | undefined) },
-          });
-    writeFileSync(this.configFile, complete);
+  configure(config: HostConfig): void {
+    writeFileSync(this.configFile, configText(this, config, { docker: { plugin: 'off', api: 'off' } }));
   }
 
   /** The command line of a weftd here. */
@@ -102,7 +85,7 @@ export class Host extends WeftClient {
   }
 
   /** Starts weftd and waits until it has settled; an object is written to its configuration first. */
-  async start(config?: Record<string, unknown> | string, options: StartOptions = {}): Promise<void> {
+  async start(config?: HostConfig, options: StartOptions = {}): Promise<void> {
     if (config !== undefined) this.configure(config);
     const log = openSync(this.#logFile, 'a');
     const child = this.namespace.start([...(options.wrapper ?? []), ...this.weftd], log);
@@ -150,17 +133,7 @@ export class Host extends WeftClient {
   }
 
   /** Attaches a guest to a network by `weft port add`. */
-  attach(
-    guest: Guest,
-    network: string,
-    { ifname = 'eth0', name, mac, addresses = [], spoof }: AttachOptions = {},
-  ): Promise<Port> {
-    return this.weftJson<Port>(
-      ...['port', 'add', network, ifname, '--netns', guest.name],
-      ...(name === undefined ? [] : ['--name', name]),
-      ...(mac === undefined ? [] : ['--mac', mac]),
-      ...(spoof === undefined ? [] : ['--spoof', spoof]),
-      ...addresses.flatMap((address) => ['--address', address]),
-    );
+  attach(guest: Guest, network: string, options?: AttachOptions): Promise<Port> {
+    return this.addPort(guest.name, network, options);
   }
 }

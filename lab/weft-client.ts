@@ -3,6 +3,14 @@ import type { Container, Drop, FdbEntry, Network, Peer, Pool, Port, Status } fro
 import type { ApiClient } from '../daemon/cli/client.js';
 import { CommandError, type Output, type RunOptions } from './command.js';
 
+export interface AttachOptions {
+  ifname?: string;
+  name?: string;
+  mac?: string;
+  addresses?: readonly string[];
+  spoof?: 'allow' | 'deny';
+}
+
 export abstract class WeftClient {
   /** Speaks to the daemon's socket. */
   abstract get api(): ApiClient;
@@ -20,6 +28,21 @@ export abstract class WeftClient {
   /** What the CLI prints with --json. */
   async weftJson<T>(...words: string[]): Promise<T> {
     return JSON.parse(await this.weft('--json', ...words)) as T;
+  }
+
+  /** `weft port add`, for a namespace that the daemon finds by this name. */
+  protected addPort(
+    netns: string,
+    network: string,
+    { ifname = 'eth0', name, mac, addresses = [], spoof }: AttachOptions = {},
+  ): Promise<Port> {
+    return this.weftJson<Port>(
+      ...['port', 'add', network, ifname, '--netns', netns],
+      ...(name === undefined ? [] : ['--name', name]),
+      ...(mac === undefined ? [] : ['--mac', mac]),
+      ...(spoof === undefined ? [] : ['--spoof', spoof]),
+      ...addresses.flatMap((address) => ['--address', address]),
+    );
   }
 
   status(): Promise<Status> {

@@ -117,6 +117,29 @@ export class SystemdHost extends PoweredHost<SystemdHostParts> {
     await this.systemctl('daemon-reload');
   }
 
+  /** Puts another version of the checkout in its place, as an upgrade does. It runs when weftd is started again. */
+  async useVersion(version: string): Promise<void> {
+    const place = '/opt/weft';
+    await this.exec(
+      'sh',
+      '-ec',
+      `mkdir -p ${place}/build
+       cp -r ${checkoutInside}/dist ${place}/dist
+       sed 's/"version": ".*"/"version": "${version}"/' ${checkoutInside}/package.json >${place}/package.json
+       ln -s ${checkoutInside}/node_modules ${place}/node_modules
+       ln -s ${checkoutInside}/build/native ${place}/build/native
+       sed -i 's|${checkoutInside}|${place}|' /usr/lib/weft/bin/weftd`,
+    );
+  }
+
+  /** Waits until a weftd is ready that does not have this PID, as {@link property} gives it. */
+  async anotherIsReady(former: string): Promise<void> {
+    await until(`another weftd on ${this.name} is ready`, async () => {
+      const [pid, state] = [await this.property('MainPID'), await this.property('ActiveState')];
+      return pid !== former && pid !== '0' && state === 'active';
+    });
+  }
+
   /** Adds settings to a unit, as `systemctl edit` does: text with sections. */
   async edit(unit: string, text: string): Promise<void> {
     await this.write(`/etc/systemd/system/${unit}.d/lab.conf`, text);

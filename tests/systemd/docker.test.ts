@@ -90,29 +90,13 @@ const kept = async () => Number(await h1.property('NFileDescriptorStore'));
 const usual = 4;
 const timesTakenOver = async () => [...(await h1.journal()).matchAll(/"ports":2,"after":\d/g)].length;
 
-async function untilAnotherPid(former: string): Promise<void> {
-  await until('another weftd is ready', async () => {
-    const [pid, state] = [await h1.property('MainPID'), await h1.property('ActiveState')];
-    return pid !== former && pid !== '0' && state === 'active';
-  });
-}
-
 it.each<[string, () => Promise<unknown>]>([
   ['systemctl restart', () => h1.systemctl('restart', 'weftd.service')],
   ['kill -9', () => h1.systemctl('kill', '-s', 'KILL', 'weftd.service')],
   [
     'an upgrade',
     async () => {
-      await h1.exec(
-        'sh',
-        '-ec',
-        `mkdir -p /opt/weft/build
-         cp -r /mnt/checkout/dist /opt/weft/dist
-         sed 's/"version": ".*"/"version": "9.9.9"/' /mnt/checkout/package.json >/opt/weft/package.json
-         ln -s /mnt/checkout/node_modules /opt/weft/node_modules
-         ln -s /mnt/checkout/build/native /opt/weft/build/native
-         sed -i 's|/mnt/checkout|/opt/weft|' /usr/lib/weft/bin/weftd`,
-      );
+      await h1.useVersion('9.9.9');
       await h1.systemctl('restart', 'weftd.service');
       expect((await h1.status()).version).toBe('9.9.9');
     },
@@ -122,7 +106,7 @@ it.each<[string, () => Promise<unknown>]>([
   const noticed = async () => [await identity('server'), await identity('client'), await connection()];
   const [before, former, times] = [await noticed(), await h1.property('MainPID'), await timesTakenOver()];
   await restart();
-  await untilAnotherPid(former);
+  await h1.anotherIsReady(former);
   await untilStreaming();
   await reach(serverAddress);
   expect(await noticed()).toEqual(before);

@@ -16,13 +16,6 @@ const kept = async () => Number(await pair.h1.property('NFileDescriptorStore'));
 /** One TAP, and the sockets of both families on port 4789. */
 const usual = 3;
 
-async function untilAnotherPid(former: string): Promise<void> {
-  await until('another weftd is ready', async () => {
-    const [pid, state] = [await pair.h1.property('MainPID'), await pair.h1.property('ActiveState')];
-    return pid !== former && pid !== '0' && state === 'active';
-  });
-}
-
 describe('what is kept', () => {
   it('is the TAP of each port and the sockets of the VTEP, under names that say which', async () => {
     await until('systemd has all of it', async () => (await kept()) === usual);
@@ -35,7 +28,7 @@ describe('what is kept', () => {
       async () => {
         const former = await pair.h1.property('MainPID');
         await pair.h1.systemctl('kill', '-s', 'KILL', 'weftd.service');
-        await untilAnotherPid(former);
+        await pair.h1.anotherIsReady(former);
       },
     ],
   ])('is taken up over %s, and the link never loses its carrier', async (_, restart) => {

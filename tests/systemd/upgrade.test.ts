@@ -90,16 +90,7 @@ it('takes over from a weftd that was killed, too', async () => {
 
 it('is another version afterwards', async () => {
   const { h1, a } = pair;
-  await h1.exec(
-    'sh',
-    '-ec',
-    `mkdir -p /opt/weft/build
-     cp -r /mnt/checkout/dist /opt/weft/dist
-     sed 's/"version": ".*"/"version": "9.9.9"/' /mnt/checkout/package.json >/opt/weft/package.json
-     ln -s /mnt/checkout/node_modules /opt/weft/node_modules
-     ln -s /mnt/checkout/build/native /opt/weft/build/native
-     sed -i 's|/mnt/checkout|/opt/weft|' /usr/lib/weft/bin/weftd`,
-  );
+  await h1.useVersion('9.9.9');
   const before = await timesTakenOver();
   const { reordered } = await gapDuring(() => h1.systemctl('restart', 'weftd.service'));
   expect(reordered).toBe(0);

@@ -11,7 +11,6 @@ import type { Kernel } from '../datapath/kernel.js';
 import { WeftError } from '../errors.js';
 import type { PortRecord } from '../model/objects.js';
 import { type Catalog, portLabel } from '../state/catalog.js';
-import { markRemoved, releaseLeases } from '../state/removal.js';
 import type { Store } from '../state/store.js';
 import { steadyNow } from '../steady_time.js';
 import type { EventBus } from '../telemetry/events.js';
@@ -24,13 +23,13 @@ import { desire, type Picture } from './desire.js';
 import { diagnose } from './diagnose.js';
 import { EngineEvents } from './engine_events.js';
 import { type FindingDraft, FindingList, finding } from './findings.js';
-import { withoutLeftovers } from './leftovers.js';
 import type { Namespaces } from './netns.js';
 import { Observer } from './observer.js';
 import { noFaults, type OffloadFaults, type OffloadName, usedOffloads } from './offloads.js';
 import { isOvertaken } from './overtaken.js';
-import { type Actual, linkOf, plan, planUnderlay, type Step } from './plan.js';
+import { linkOf, plan, planUnderlay, type Step } from './plan.js';
 import type { Proc } from './proc.js';
+import { Recorder } from './recorder.js';
 import { Refusals } from './refusals.js';
 import type { PeerResolver } from './resolver.js';
 import { SurroundingsObserver } from './surroundings.js';
@@ -76,11 +75,10 @@ export class Reconciler {
   private readonly observer: Observer;
   private readonly surroundings: SurroundingsObserver;
   private readonly engineEvents: EngineEvents;
+  private readonly recorder: Recorder;
   private readonly arrivals: Arrivals;
   private readonly conflicts = new Conflicts(() => this.now());
   private readonly refusals = new Refusals(() => this.now());
-  /** Ports whose process died in this round. */
-  private readonly expired: { id: string; reason: string }[] = [];
   /** Ports that had their link already while this daemon runs. */
   private readonly linked = new Set<string>();
   private lastView: View | null = null;
@@ -93,8 +91,9 @@ export class Reconciler {
     this.list = new FindingList(parts.now ?? (() => new Date()));
     this.meter = parts.meter ?? new RoundMeter();
     this.observer = new Observer({ ...parts, hostId: parts.store.hostId }, undefined, () => this.now());
+    this.recorder = new Recorder(parts, () => this.now());
     this.carrier = new Carrier(parts.datapath, parts.kernel, (id, reason) =>
-      this.expired.push({ id, reason }),
+      this.recorder.expired(id, reason),
     );
     this.engineEvents = new EngineEvents(
       parts,
@@ -248,7 +247,7 @@ export class Reconciler {
     const refusing = this.refusals.current(counters);
     this.lastView = { picture, actual, failures, conflicts, refusing };
     this.arrivals.saw(this.endpointsUp(this.lastView));
-    const unwritten = await this.record(this.lastView);
+    const unwritten = await this.recorder.record(actual);
     const found = diagnose(
       this.lastView,
       this.parts.catalog,
@@ -309,49 +308,6 @@ export class Reconciler {
     return desire(intent, this.surroundings.observe(peers));
   }
 
-  /** Writes down what the round found out. What cannot be written is found out again in the next one. */
-  private async record(view: View): Promise<FindingDraft[]> {
-    const { store, catalog, proc } = this.parts;
-    const moved = movedPorts(catalog.ports(), view.actual);
-    const entered = enteredSandboxes(catalog.ports(), view.actual);
-    const expired = this.expired.splice(0);
-    const ended = catalog.ports().filter(({ id }) => expired.some((one) => one.id === id));
-    const over = withoutLeftovers([...catalog.removedPorts(), ...ended], view.actual, store.hostId);
-    if ([moved, entered, ended, over].every(({ length }) => length === 0)) return [];
-    const entries = catalog.entries();
-    try {
-      const bootId = proc.bootId();
-      // Read again inside: a port may be removed meanwhile, and must not come back.
-      await store.transaction((tx) => {
-        for (const { id, cookie } of moved) {
-          const port = tx.get('port', id);
-          if (port?.netns) tx.put('port', id, { ...port, netns: { ...port.netns, cookie, bootId } });
-        }
-        for (const { id, path, cookie } of entered) {
-          const port = tx.get('port', id);
-          if (port?.endpoint?.sandbox?.path !== path) continue;
-          tx.put('port', id, { ...port, endpoint: { ...port.endpoint, sandbox: { path, cookie } } });
-        }
-        for (const port of ended) {
-          releaseLeases(tx, port, this.now());
-          markRemoved(tx, port.id, entries);
-        }
-        for (const { id } of over) tx.delete('port', id);
-      });
-    } catch (error) {
-      const sentence = `what changed could not be written: ${(error as Error).message}`;
-      return [finding('STATE_FAILED', 'state', sentence)];
-    }
-    for (const port of ended) this.announceEnd(port, expired.find(({ id }) => id === port.id)?.reason ?? '');
-    return [];
-  }
-
-  private announceEnd(port: PortRecord, reason: string): void {
-    const { events, log } = this.parts;
-    log.info({ port: port.id, reason }, 'port removed: what it was made for is gone');
-    events.emit('port-removed', `port ${port.id}`, `${portLabel(port)} was removed: ${reason}`);
-  }
-
   private tellRestored(steps: readonly Step[], failures: readonly Failure[]): void {
     const { catalog, events, log } = this.parts;
     const ports = new Map(catalog.ports().map((port) => [port.id, port]));
@@ -409,26 +365,4 @@ export class Reconciler {
       events.emit('finding-cleared', object, `over: ${message} (${code})`);
     }
   }
-}
-
-/** Ports of a NAME or PATH whose namespace was made again: they are remembered by its new cookie. */
-function movedPorts(ports: readonly PortRecord[], actual: Actual): { id: string; cookie: string }[] {
-  return ports.flatMap(({ id, netns }) => {
-    const place = actual.places.get(id);
-    const differs = netns !== null && place?.state === 'present' && place.cookie !== netns.cookie;
-    return differs ? [{ id, cookie: place.cookie }] : [];
-  });
-}
-
-/** Endpoints whose sandbox was seen for the first time: from here on its absence means that the container is gone. */
-function enteredSandboxes(
-  ports: readonly PortRecord[],
-  actual: Actual,
-): { id: string; path: string; cookie: string }[] {
-  return ports.flatMap(({ id, endpoint }) => {
-    const place = actual.places.get(id);
-    if (!endpoint?.sandbox || place?.state !== 'present' || place.path === null) return [];
-    const { path, cookie } = endpoint.sandbox;
-    return cookie === place.cookie ? [] : [{ id, path, cookie: place.cookie }];
-  });
 }

@@ -113,6 +113,7 @@ const lockPatience = { attempts: 30, pause: 50 };
 async function lockOrWait(
   directory: string,
   native: Native,
+  proc: Proc,
   stopping: AbortSignal | undefined,
 ): Promise<() => void> {
   for (let attempt = 1; ; attempt++) {
@@ -121,7 +122,11 @@ async function lockOrWait(
       return await lockDirectory(directory, native);
     } catch (error) {
       const held = error instanceof WeftError && error.code === 'WEFT_STATE_LOCKED';
-      if (!held || attempt === lockPatience.attempts) throw error;
+      if (!held) throw error;
+      // One that is dead already and still holds it is kept by a call to its disk, and lets it go when that answers.
+      const pid = Number(error.details.pid);
+      const dead = pid > 0 && proc.startTime(pid) === null;
+      if (attempt >= lockPatience.attempts && !dead) throw error;
       await setTimeout(lockPatience.pause);
     }
   }
@@ -152,7 +157,7 @@ async function start(
   const meters = new Meters();
   const store = await whileWaiting(
     async () => {
-      undo.push(await lockOrWait(options.stateDir, native, stopping));
+      undo.push(await lockOrWait(options.stateDir, native, proc, stopping));
       const opened = await openStore(options.stateDir, meters.commits);
       undo.push(() => opened.close());
       return opened;

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import type { Logger } from 'pino';
 import type { CommandLine } from './boot.js';
+import { endNow } from './end.js';
 import { WeftError } from './errors.js';
 import { takeListenFds } from './restart/listen_fds.js';
 import { turnAway } from './restart/turn_away.js';
@@ -69,7 +70,7 @@ async function main(): Promise<void> {
       log?.error({ code, err: error }, 'reload refused');
     },
   );
-  process.exit(0);
+  endNow(0, log);
 }
 
 /** As it was at the start: what systemd hands over is taken out of it. */
@@ -86,7 +87,7 @@ function fail(error: unknown): void {
   process.stderr.write(`weftd: ${known.toText()}\n`, async () => {
     if (known.exit !== 1) await turnAway(takeListenFds(started));
     else if (started.NOTIFY_SOCKET !== undefined) await setTimeout(pauseBeforeRetry);
-    process.exit(known.exit);
+    endNow(known.exit, null);
   });
 }
 

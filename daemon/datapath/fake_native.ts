@@ -295,6 +295,10 @@ export class FakeNative implements Native {
     return true;
   }
 
+  endProcess(): never {
+    throw new Error('the process of a test goes on');
+  }
+
   private find(path: NetnsPath): FakeNamespace {
     const namespace = path === null ? this.own : this.namespaces.get(path);
     if (namespace === undefined) throw refuse('ENOENT', 'open');

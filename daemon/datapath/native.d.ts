@@ -666,4 +666,9 @@ export interface Native {
   lockFile(fd: number): boolean;
   /** sd_notify: sends `state` and copies of `fds` to $NOTIFY_SOCKET. False when there is none. */
   notify(state: string, fds?: number[]): boolean;
+  /**
+   * Closes every descriptor but the standard ones and ends the process, without a wait for calls that its threads are in, and without what
+   * Node does at an exit.
+   */
+  endProcess(status: number): never;
 }

@@ -7,6 +7,7 @@
 #include "napi/bindings.h"
 #include "sys/credentials.h"
 #include "sys/duplicate_address.h"
+#include "sys/end_process.h"
 #include "sys/link.h"
 #include "sys/lock.h"
 #include "sys/neighbour_table.h"
@@ -345,6 +346,8 @@ Napi::Value notify(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value end_process_with(const Napi::CallbackInfo& info) { end_process(info[0].As<Napi::Number>().Int32Value()); }
+
 }  // namespace
 
 void init_sys(Napi::Env env, Napi::Object exports) {
@@ -368,6 +371,7 @@ void init_sys(Napi::Env env, Napi::Object exports) {
   exports.Set("lock", Napi::Function::New(env, lock, "lock"));
   exports.Set("lockFile", Napi::Function::New(env, lock_file_of, "lockFile"));
   exports.Set("notify", Napi::Function::New(env, notify, "notify"));
+  exports.Set("endProcess", Napi::Function::New(env, end_process_with, "endProcess"));
 }
 
 }  // namespace weft

@@ -155,24 +155,34 @@ async function start(
   const { takenOver } = inheritance;
 
   const meters = new Meters();
-  const store = await whileWaiting(
-    async () => {
-      undo.push(await lockOrWait(options.stateDir, native, proc, stopping));
+  /** A call to the disk that has not returned may change it yet: then the lock is let go of by the end of that call, with the process. */
+  const openLocked = async (): Promise<Store> => {
+    const unlock = await lockOrWait(options.stateDir, native, proc, stopping);
+    let isIdle = false;
+    undo.push(() => {
+      if (isIdle) unlock();
+    });
+    try {
       const opened = await openStore(options.stateDir, meters.commits);
-      undo.push(() => opened.close());
+      undo.push(async () => {
+        isIdle = await opened.close();
+      });
       return opened;
+    } catch (error) {
+      isIdle = true;
+      throw error;
+    }
+  };
+  const store = await whileWaiting(openLocked, {
+    stopping,
+    say: (seconds) => {
+      const waitsFor = `the disk of the state directory ${options.stateDir}, for ${seconds} s`;
+      log.warn({ seconds }, `weftd is starting and waits for ${waitsFor}`);
+      // A weftd that forwards already goes on with it: the next one would have nothing to forward by.
+      const patience = takenOver === null ? '' : `\nEXTEND_TIMEOUT_USEC=${startExtension}`;
+      native.notify(`STATUS=waiting for ${waitsFor}${patience}`);
     },
-    {
-      stopping,
-      say: (seconds) => {
-        const waitsFor = `the disk of the state directory ${options.stateDir}, for ${seconds} s`;
-        log.warn({ seconds }, `weftd is starting and waits for ${waitsFor}`);
-        // A weftd that forwards already goes on with it: the next one would have nothing to forward by.
-        const patience = takenOver === null ? '' : `\nEXTEND_TIMEOUT_USEC=${startExtension}`;
-        native.notify(`STATUS=waiting for ${waitsFor}${patience}`);
-      },
-    },
-  );
+  });
   stopping?.throwIfAborted();
 
   const events = new EventBus();

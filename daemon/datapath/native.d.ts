@@ -667,8 +667,8 @@ export interface Native {
   /** sd_notify: sends `state` and copies of `fds` to $NOTIFY_SOCKET. False when there is none. */
   notify(state: string, fds?: number[]): boolean;
   /**
-   * Closes every descriptor but the standard ones and ends the process, without a wait for calls that its threads are in, and without what
-   * Node does at an exit.
+   * Closes every descriptor but the standard ones and those of directories, and ends the process, without a wait for calls that its threads
+   * are in, and without what Node does at an exit. As long as such a call does not return, locks on directories stay.
    */
   endProcess(status: number): never;
 }

@@ -113,10 +113,12 @@ export class JournalStore implements Store {
   }
 
   /** A disk that does not answer is not waited for. */
-  async close(): Promise<void> {
+  async close(): Promise<boolean> {
     this.listeners.clear();
     await this.writing;
-    if (!this.stuck) await this.parts.file.close();
+    if (this.stuck) return false;
+    await this.parts.file.close();
+    return true;
   }
 
   /** Writes all records to a new file, before anything else is asked for; gives the reason when that cannot be, or takes too long. */

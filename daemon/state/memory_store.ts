@@ -68,8 +68,9 @@ export class MemoryStore implements Store {
     return () => this.listeners.delete(listener);
   }
 
-  async close(): Promise<void> {
+  async close(): Promise<boolean> {
     this.listeners.clear();
+    return true;
   }
 
   private of<K extends Kind>(kind: K): Map<string, Records[K]> {

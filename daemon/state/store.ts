@@ -60,5 +60,6 @@ export interface Store {
   check(): Promise<StoreProblem | null>;
   /** Calls back after each change; returns what ends it. */
   watch(listener: (change: Change) => void): () => void;
-  close(): Promise<void>;
+  /** False: the disk has not answered, and a call to it may change it yet. */
+  close(): Promise<boolean>;
 }

@@ -12,8 +12,10 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -28,6 +30,7 @@
 #include <thread>
 
 #include "sys/credentials.h"
+#include "sys/end_process.h"
 #include "sys/link.h"
 #include "sys/lock.h"
 #include "sys/neighbour_table.h"
@@ -775,6 +778,26 @@ TEST_CASE("a unix socket tells who connected") {
   CHECK(peer.uid == ::getuid());
   CHECK(peer.gid == ::getgid());
   CHECK(error_of([] { peer_credentials(-1); }) == EBADF);
+}
+
+TEST_CASE("a process that ends at once keeps directories open, and nothing else") {
+  const pid_t holder = ::fork();
+  if (holder == 0) {
+    const int directory = ::open("/", O_RDONLY | O_DIRECTORY);
+    const int socket = ::socket(AF_UNIX, SOCK_DGRAM, 0);
+    // Shares the descriptors, as a thread does that does not end.
+    const long ending = ::syscall(SYS_clone, CLONE_FILES | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+    if (ending == 0) end_process(7);
+    int status = 0;
+    ::waitpid(static_cast<pid_t>(ending), &status, 0);
+    const bool ended = WIFEXITED(status) && WEXITSTATUS(status) == 7;
+    const bool kept = ::fcntl(directory, F_GETFD) >= 0 && ::fcntl(STDERR_FILENO, F_GETFD) >= 0;
+    const bool closed = ::fcntl(socket, F_GETFD) < 0;
+    ::_exit(ended && kept && closed ? 0 : 1);
+  }
+  int status = -1;
+  CHECK(::waitpid(holder, &status, 0) == holder);
+  CHECK(status == 0);
 }
 
 TEST_CASE("the probe tries, and leaves nothing") {

@@ -73,8 +73,9 @@ export class FallibleStore implements Store {
     return () => this.listeners.delete(listener);
   }
 
-  async close(): Promise<void> {
+  async close(): Promise<boolean> {
     this.listeners.clear();
+    return true;
   }
 }
 

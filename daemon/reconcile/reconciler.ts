@@ -185,7 +185,8 @@ export class Reconciler {
   /** Asks for a round soon. */
   trigger(): void {
     if (this.stopped) return;
-    this.settle().catch((error: unknown) => this.parts.log.error({ err: error }, 'a reconcile round failed'));
+    // The round has told of it.
+    this.settle().catch(() => undefined);
   }
 
   /** Resolves after a whole round that began after this call. Rejects when the round threw, or none comes any more (WEFT_STOPPING). */
@@ -218,6 +219,9 @@ export class Reconciler {
       this.meter.round(secondsSince(began), true);
       const known = this.list.all.filter(({ code }) => code !== 'ROUND_FAILED');
       const sentence = `what should be could not be compared with what is: ${(error as Error).message}`;
+      // Once, and not every two seconds for as long as it lasts.
+      if (known.length === this.list.all.length)
+        this.parts.log.error({ err: error }, 'a reconcile round failed');
       this.publish([...known, finding('ROUND_FAILED', 'reconciler', sentence)]);
       throw error;
     }

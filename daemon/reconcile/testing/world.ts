@@ -1,5 +1,5 @@
 /** The control plane over a fake kernel, wired as in daemon.ts but without its servers. For tests. */
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { parseConfig } from '../../config/load.js';
 import { Datapath } from '../../datapath/datapath.js';
 import type { FakeNative } from '../../datapath/fake_native.js';
@@ -14,6 +14,7 @@ import { Reconciler, type ReconcilerParts } from '../reconciler.js';
 import { type Lookup, PeerResolver } from '../resolver.js';
 
 export interface WorldOptions extends Pick<ReconcilerParts, 'now' | 'label' | 'captureEnded' | 'leastMtu'> {
+  log?: Logger;
   native: FakeNative;
   config: string;
   store?: MemoryStore;
@@ -35,6 +36,7 @@ export function buildWorld({
   store = new MemoryStore(),
   proc = firstBoot,
   lookup = () => Promise.reject(new Error('there are no names')),
+  log = pino({ level: 'silent' }),
   ...more
 }: WorldOptions) {
   const events = new EventBus();
@@ -44,7 +46,6 @@ export function buildWorld({
   );
   const namespaces = new Namespaces(native, proc);
   const resolver: PeerResolver = new PeerResolver(lookup, () => reconciler.trigger());
-  const log = pino({ level: 'silent' });
   const base = { store, catalog, datapath, kernel: native, namespaces, proc, resolver, events, log };
   const reconciler: Reconciler = new Reconciler({ ...base, ...more });
   const parts: IntentParts = { store, catalog, reconciler, namespaces, events, mutex: new Mutex() };
